@@ -1,0 +1,478 @@
+"""The commands: parse, call, exit code.
+
+Exit codes: 0 done (also with listed failures), 1 internal error, 2 the user's mistake.
+Heavy libraries are imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from features.audio import Clip
+    from features.manifest import Manifest
+    from reports.results import Results
+
+app = typer.Typer(
+    help="Labelled recordings to an honest, deployable sound classifier.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Jobs = Annotated[int, typer.Option(help="Worker processes; -1: one a core.")]
+Seed = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)]
+Layout = Annotated[
+    str | None, typer.Option(help="How the corpus lies on disk; left out: detected.")
+]
+Source = Annotated[Path, typer.Argument(help="A manifest (CSV) or a folder of recordings.")]
+Output = typer.Option("-o", "--output", help="Where the result goes.")
+Members = Annotated[str, typer.Option(help="Members, comma-separated: svm, xgb, crnn.")]
+DeepMinutes = Annotated[
+    float, typer.Option(help="Ceiling on the training of all networks together.", min=0.01)
+]
+
+DEFAULT_MEMBERS = "svm,xgb,crnn"
+
+
+@contextmanager
+def _progress(what: str, unit: str = "clips") -> Iterator[Callable[..., None]]:
+    """Show how far a job is: a bar on a terminal, a line at every tenth in a pipe."""
+    if err.is_terminal:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import TimeRemainingColumn as TimeLeft
+
+        columns = (
+            TextColumn(what),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn(unit),
+            TimeLeft(),
+        )
+        with Progress(*columns, TextColumn("{task.description}"), console=err) as bar:
+            task = bar.add_task("", total=None)
+            yield lambda done, total, text="": bar.update(
+                task, completed=done, total=total, description=text
+            )
+        return
+    shown = -1
+
+    def report(done: int, total: int, text: str = "") -> None:
+        nonlocal shown
+        tenth = done * 10 // total
+        if tenth > shown:
+            shown = tenth
+            err.print(
+                f"{what}: {done} of {total} {unit}{', ' + text if text else ''}", soft_wrap=True
+            )
+
+    yield report
+
+
+def _read_source(source: Path, layout: str | None) -> Manifest:
+    """Read a manifest, or a corpus as it lies on disk."""
+    from features.corpora.layouts import detect_layout, read_corpus
+
+    if layout is None:
+        layout, reason = detect_layout(source)
+        err.print(f"layout: {layout} ({reason})", soft_wrap=True)
+    return read_corpus(source, layout=layout)
+
+
+def _say(text: str) -> None:
+    out.print(text, soft_wrap=True, markup=False)
+
+
+def _say_failures(n_failures: int, where: object) -> None:
+    if n_failures:
+        noun = "clip" if n_failures == 1 else "clips"
+        err.print(
+            f"warning: {n_failures} {noun} could not be read, listed in {where}", soft_wrap=True
+        )
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, Output] = Path("demo"),
+    members: Members = DEFAULT_MEMBERS,
+    deep_minutes: DeepMinutes = 1.5,
+    jobs: Jobs = -1,
+    seed: Seed = 0,
+) -> None:
+    """Render the built-in corpus, extract, fit and report: the whole chain in one go.
+
+    Example: python cli.py demo -o demo
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    render(output / "corpus", seed=seed)
+    extract(output / "corpus", output / "features.parquet", jobs=jobs)
+    fit_ensemble(
+        output / "features.parquet",
+        output / "bundle",
+        members=members,
+        deep_minutes=deep_minutes,
+        jobs=jobs,
+        seed=seed,
+    )
+    report([output / "bundle"], output / "report", seed=seed)
+
+
+@app.command()
+def render(
+    output: Annotated[Path, Output],
+    train: Annotated[int, typer.Option(help="Clips of one instrument.", min=11)] = 660,
+    validation: Annotated[int, typer.Option(help="Polyphonic validation clips.", min=0)] = 120,
+    test: Annotated[int, typer.Option(help="Polyphonic test clips.", min=0)] = 240,
+    seconds: Annotated[float, typer.Option(help="Length of a clip.", min=1.0)] = 3.0,
+    soundfont: Annotated[Path | None, typer.Option(help="A General MIDI SF2 file.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Render a labelled corpus of the 11 IRMAS instruments from a sampled soundfont.
+
+    Example: python cli.py render -o corpus/
+    """
+    from features.synthesis.render import render_corpus
+
+    with _progress("render") as progress:
+        path = render_corpus(
+            output,
+            n_train=train,
+            n_validation=validation,
+            n_test=test,
+            seconds=seconds,
+            seed=seed,
+            soundfont=soundfont,
+            progress=progress,
+        )
+    _say(f"{train + validation + test} clips: {path}")
+
+
+@app.command()
+def manifest(
+    root: Annotated[Path, typer.Argument(help="The corpus as it unpacks on disk.")],
+    output: Annotated[Path, Output],
+    layout: Layout = None,
+) -> None:
+    """List the clips of a corpus: paths, labels, groups.
+
+    Example: python cli.py manifest recordings/ -o manifest.csv
+    """
+    from features.manifest import write_manifest
+
+    clips = _read_source(root, layout)
+    write_manifest(clips, output)
+    _say_manifest(clips, output)
+
+
+def _say_manifest(clips: Manifest, path: Path) -> None:
+    n_groups = clips.clips["group"].nunique()
+    _say(
+        f"{len(clips)} clips, {len(clips.classes)} labels, {n_groups} groups, {clips.task}: {path}"
+    )
+
+
+@app.command()
+def split(
+    source: Annotated[Path, typer.Argument(help="A manifest (CSV).")],
+    output: Annotated[Path, Output],
+    folds: Annotated[str, typer.Option(help="Number of folds, or 'group': one a group.")] = "5",
+    validation: Annotated[float, typer.Option(help="Share for validation.", min=0, max=0.9)] = 0.0,
+    test: Annotated[float, typer.Option(help="Share for test.", min=0, max=0.9)] = 0.0,
+    seed: Seed = 0,
+) -> None:
+    """Deal whole groups into folds, and on request into train, validation and test.
+
+    Rows that already have a split keep it. Example: python cli.py split m.csv -o m2.csv --test 0.2
+    """
+    from features.manifest import read_manifest, write_manifest
+    from features.splitting import split_manifest
+
+    clips = split_manifest(
+        read_manifest(source),
+        folds=_folds(folds),
+        validation=validation,
+        test=test,
+        random_state=seed,
+    )
+    write_manifest(clips, output)
+    _say_manifest(clips, output)
+    table = Table("part", "clips", "groups", *clips.classes[:12], box=None)
+    matrix = clips.label_matrix(clips.classes) == 1
+    parts = clips.clips["split"].where(clips.clips["split"] != "", "train")
+    parts = parts.where(clips.clips["fold"] < 0, "fold " + clips.clips["fold"].astype(str))
+    for part in sorted(parts.unique()):
+        rows = (parts == part).to_numpy()
+        n_groups = clips.clips.loc[rows, "group"].nunique()
+        table.add_row(
+            part, str(rows.sum()), str(n_groups), *map(str, matrix[rows].sum(axis=0)[:12])
+        )
+    out.print(table)
+
+
+def _folds(text: str) -> int | str:
+    if text == "group":
+        return text
+    if not text.isdigit() or int(text) < 2:
+        raise ValueError(f"--folds must be a number from 2, or 'group', got {text!r}")
+    return int(text)
+
+
+@app.command()
+def extract(
+    source: Source,
+    output: Annotated[Path, Output],
+    layout: Layout = None,
+    feature_set: Annotated[str, typer.Option(help="Which features.")] = "standard-v1",
+    cache: Annotated[Path | None, typer.Option(help="Folder for finished rows.")] = None,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no finished rows.")] = False,
+    jobs: Jobs = -1,
+) -> None:
+    """Compute the features of all clips; a killed run, run again, goes on where it stopped.
+
+    Example: python cli.py extract recordings/ -o features.parquet
+    """
+    from features.extraction import extract_table
+
+    clips = _read_source(source, layout)
+    with _progress("extract") as progress:
+        table = extract_table(
+            clips,
+            output,
+            feature_set=feature_set,
+            n_jobs=jobs,
+            cache=cache,
+            use_cache=not no_cache,
+            progress=progress,
+        )
+    _say(f"{len(table.values)} clips x {table.values.shape[1]} features: {output}")
+    _say_failures(len(table.failures), f"{output}.failures.csv")
+
+
+@app.command("fit-ensemble")
+def fit_ensemble(
+    source: Annotated[Path, typer.Argument(help="A feature table, from extract.")],
+    output: Annotated[Path, Output],
+    members: Members = DEFAULT_MEMBERS,
+    folds: Annotated[str, typer.Option(help="Number of folds, or 'group': one a group.")] = "5",
+    task: Annotated[
+        str | None, typer.Option(help="single-label or multi-label; left out: by the labels.")
+    ] = None,
+    deep_minutes: DeepMinutes = 10.0,
+    jobs: Jobs = -1,
+    seed: Seed = 0,
+) -> None:
+    """Fit members and stack, and score every row out of its fold.
+
+    Example: python cli.py fit-ensemble features.parquet -o bundle/ --members svm,xgb
+    """
+    from ensemble.bundle import check_target, save_bundle
+    from ensemble.fitting import fit_bundle
+    from features.table import read_table
+
+    table = read_table(source)
+    check_target(output)
+    with _progress("fit", "models") as progress:
+        bundle = fit_bundle(
+            table,
+            members=[name.strip() for name in members.split(",") if name.strip()],
+            folds=_folds(folds),
+            task=task,
+            deep_minutes=deep_minutes,
+            n_jobs=jobs,
+            random_state=seed,
+            progress=progress,
+        )
+    save_bundle(bundle, output)
+    if bundle.results is not None:
+        _say_scores(bundle.results)
+    _say(f"{bundle.task} bundle of {len(bundle.classes)} classes: {output}")
+
+
+def _say_scores(results: Results) -> None:
+    """Show every model's headline scores, the stack first."""
+    from reports.evaluation import evaluate
+
+    scores = evaluate(results)
+    names = ["macro_f1", "micro_f1", "map", "lrap"]
+    table = Table("model", *names, "macro F1, 95 % interval", box=None)
+    for model, metrics in scores["models"].items():
+        low, high = metrics["macro_f1"]["low"], metrics["macro_f1"]["high"]
+        interval = "" if low is None else f"{low:.3f} to {high:.3f}"
+        table.add_row(model, *(_number(metrics[name]["value"]) for name in names), interval)
+    out.print(f"evaluated on: {scores['evaluated_on']}")
+    out.print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="A bundle, from fit-ensemble.")],
+    source: Source,
+    output: Annotated[Path, Output],
+    layout: Layout = None,
+    jobs: Jobs = -1,
+) -> None:
+    """Score a bundle on another labelled corpus; report makes a page of the result.
+
+    Example: python cli.py evaluate bundle/ other-recordings/ -o results/
+    """
+    from ensemble.bundle import load_bundle
+    from ensemble.evaluation import evaluate_bundle
+    from reports.results import write_results
+
+    opened = load_bundle(bundle, with_results=True)
+    clips = _read_source(source, layout)
+    with _progress("evaluate") as progress:
+        results = evaluate_bundle(opened, clips, n_jobs=jobs, progress=progress)
+    write_results(results, output)
+    _say_scores(results)
+    _say(f"results: {output}")
+
+
+@app.command()
+def report(
+    sources: Annotated[list[Path], typer.Argument(help="Bundles or results; the first leads.")],
+    output: Annotated[Path, Output],
+    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Make a page, tables and pictures from results; needs no model.
+
+    Example: python cli.py report bundle/ -o report/
+    """
+    from reports.page import create_report
+
+    with _progress("report", "parts") as progress:
+        create_report(sources, output, title=title, seed=seed, progress=progress)
+    _say(f"report: {output / 'index.html'}")
+
+
+@app.command()
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="A bundle, from fit-ensemble.")],
+    audio: Annotated[list[Path], typer.Argument(help="Sound files, folders or manifests.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    top: Annotated[int, typer.Option(help="Labels shown for each clip.", min=1)] = 3,
+    jobs: Jobs = 1,
+) -> None:
+    """Say what sounds in files: labels with probabilities.
+
+    Example: python cli.py predict bundle/ some.mp3 more-recordings/
+    """
+    from ensemble.bundle import load_bundle
+    from ensemble.prediction import predict_clips
+
+    clips, names = _list_clips(audio)
+    opened = load_bundle(bundle)
+    predictions = []
+    with _progress("predict") as progress:
+        for prediction in predict_clips(opened, clips, clip_ids=names, n_jobs=jobs):
+            predictions.append(prediction)
+            progress(len(predictions), len(clips))
+    if as_json:
+        sys.stdout.write(json.dumps([p.as_dict() for p in predictions], indent=2) + "\n")
+    else:
+        table = Table("clip", "labels", f"top {top}", box=None)
+        for prediction in predictions:
+            ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:top]
+            shown = prediction.error or "  ".join(f"{label} {p:.2f}" for label, p in ranked)
+            table.add_row(prediction.clip_id, ", ".join(prediction.labels) or "-", shown)
+        out.print(table, soft_wrap=True)
+    n_failed = sum(bool(prediction.error) for prediction in predictions)
+    if n_failed:
+        err.print(f"warning: {n_failed} of {len(predictions)} clips could not be read")
+
+
+def _list_clips(audio: Sequence[Path]) -> tuple[list[Clip], list[str]]:
+    """Give the clips of files, folders and manifests, with their names."""
+    from features.audio import Clip, list_audio_files
+    from features.manifest import read_manifest
+
+    clips: list[Clip] = []
+    names: list[str] = []
+    for path in audio:
+        if path.suffix.lower() == ".csv":
+            with warnings.catch_warnings():
+                # Groups matter for scores, not for predictions.
+                warnings.filterwarnings("ignore", message=".*no 'group' column")
+                listed = read_manifest(path)
+            clips += listed.audio_clips()
+            names += listed.clips["clip_id"].tolist()
+        elif path.is_dir():
+            found = list_audio_files(path)
+            clips += [Clip(str(file)) for file in found]
+            names += [file.relative_to(path).as_posix() for file in found]
+        elif path.exists():
+            clips.append(Clip(str(path)))
+            names.append(path.as_posix())
+        else:
+            raise FileNotFoundError(f"no such file or folder: {path}")
+    if not clips:
+        raise ValueError(f"no sound files in {', '.join(map(str, audio))}")
+    return clips, names
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if issubclass(category, UserWarning | RuntimeWarning):
+        err.print(f"warning: {message}", soft_wrap=True, markup=False)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave with its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str or None
+        The command line; None means the process's own.
+
+    Raises
+    ------
+    SystemExit
+        Always: 0 done, 1 internal error, 2 the user's mistake.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    # Wanted after the fact, so it is understood at any place of the line.
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    warnings.showwarning = _show_warning
+    try:
+        app(words, prog_name="timbrestack")
+    except (ValueError, OSError, ImportError) as error:
+        if debug:
+            raise
+        err.print(f"error: {error}", soft_wrap=True, markup=False)
+        raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        err.print("stopped; what is finished is kept")
+        raise SystemExit(130) from None
+    except Exception as error:
+        if debug:
+            raise
+        err.print(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
+        raise SystemExit(1) from error
+
+
+if __name__ == "__main__":
+    # A closed pipe (`| head`) is the reader's choice, not an error.
+    try:
+        main()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

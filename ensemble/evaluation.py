@@ -1,0 +1,146 @@
+"""A bundle on another labelled corpus."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ensemble.bundle import Bundle, library_versions
+from ensemble.prediction import score_clips
+from ensemble.probabilities import average_over
+from ensemble.results_tables import score_frame
+from features.manifest import Manifest
+from reports.results import Results
+
+
+def evaluate_bundle(
+    bundle: Bundle,
+    manifest: Manifest,
+    *,
+    n_jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Results:
+    """Score every clip of a corpus that the bundle was not made from.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        An opened bundle.
+    manifest : Manifest
+        The labelled clips; all of them are test clips.
+    n_jobs : int or None
+        Worker processes for the features.
+    progress : callable or None
+        Called with (clips done, clips in all).
+
+    Returns
+    -------
+    Results
+        With stage ``test`` only.
+
+    Raises
+    ------
+    ValueError
+        If no clip has a label that the bundle knows, or none can be read.
+
+    Warns
+    -----
+    UserWarning
+        If the label sets differ, or some clips are those that the bundle was made from.
+    """
+    notes = _reconcile(bundle, manifest)
+    truth = _truth(bundle, manifest)
+    usable = _is_scored(bundle, truth)
+    manifest, truth = manifest.select(usable), truth[usable]
+    if not len(manifest):
+        raise ValueError(f"no clip has a label that the bundle knows: {bundle.classes}")
+    clips = manifest.audio_clips()
+    gathered: dict[str, np.ndarray] = {}
+    failures: dict[int, str] = {}
+    for positions, scores, failed in score_clips(bundle, clips, n_jobs=n_jobs):
+        failures |= failed
+        for name, values in scores.items():
+            whole = gathered.setdefault(name, np.full((len(clips), values.shape[1]), np.nan))
+            whole[positions.start : positions.stop] = values
+        if progress is not None:
+            progress(positions.stop, len(clips))
+    good = np.array([position not in failures for position in range(len(clips))])
+    if not good.any():
+        raise ValueError(f"none of the {len(clips)} clips could be read: {failures[0]}")
+    card = {
+        "members": [member.name for member in bundle.stack.members_],
+        "feature_set": bundle.feature_set["name"],
+        "counts": {"clips": len(clips), "test clips": int(good.sum())},
+        "failures": len(failures),
+        "notes": notes,
+        "versions": library_versions(),
+    }
+    return _results(bundle, manifest.select(good), truth[good],
+                    {name: values[good] for name, values in gathered.items()}, card)  # fmt: skip
+
+
+def _reconcile(bundle: Bundle, manifest: Manifest) -> list[str]:
+    """Say in what the labels differ."""
+    notes = []
+    if foreign := sorted(set(manifest.classes) - set(bundle.classes)):
+        notes.append(
+            f"labels that the bundle does not know count as none of its classes: {foreign}"
+        )
+    if absent := sorted(set(bundle.classes) - set(manifest.classes)):
+        notes.append(f"classes of the bundle that never occur here: {absent}")
+    if bundle.results is not None:
+        seen = bundle.results.clips
+        trained = set(seen.index[seen["split"] != "test"])
+        if n_seen := int(manifest.clips["clip_id"].isin(trained).sum()):
+            notes.append(f"{n_seen} clips are named like clips that the bundle was made from")
+    for note in notes:
+        warnings.warn(note, stacklevel=3)
+    return notes
+
+
+def _truth(bundle: Bundle, manifest: Manifest) -> np.ndarray:
+    truth = manifest.label_matrix(bundle.classes)
+    if bundle.task == "multi-label":
+        # A label that a corpus never uses was not annotated there: unknown, not absent.
+        never = [label not in manifest.classes for label in bundle.classes]
+        truth[:, never] = -1
+    return truth
+
+
+def _is_scored(bundle: Bundle, truth: np.ndarray) -> np.ndarray:
+    if bundle.task == "single-label":
+        return ((truth == 1).sum(axis=1) == 1) & (truth >= 0).all(axis=1)
+    return (truth >= 0).any(axis=1)
+
+
+def _results(
+    bundle: Bundle,
+    manifest: Manifest,
+    truth: np.ndarray,
+    scores: dict[str, np.ndarray],
+    card: dict[str, Any],
+) -> Results:
+    clips = manifest.clips
+    parents = clips["parent"].to_numpy(dtype=object)
+    scores = {name: average_over(parents, values) for name, values in scores.items()}
+    clip_ids = clips["clip_id"].to_numpy(dtype=object)
+    index = pd.Index(clip_ids.astype(str), name="clip_id")
+    described = pd.DataFrame(
+        {"parent": parents, "group": clips["group"].to_numpy(), "fold": -1, "split": "test"},
+        index=index,
+    )
+    decisions = bundle.stack.decide_models(scores)
+    return Results(
+        classes=bundle.classes,
+        task=bundle.task,
+        clips=described,
+        truth=pd.DataFrame(truth, index=index, columns=bundle.classes),
+        scores=score_frame(scores, bundle.classes, clip_ids, stage="test", dtype=np.float32),
+        decisions=score_frame(decisions, bundle.classes, clip_ids, stage="test", dtype=np.int8),
+        projection=pd.DataFrame({"view": [], "clip_id": []}, dtype=str),
+        card=card,
+    )

@@ -1,0 +1,321 @@
+"""Feature table to bundle: the main job.
+
+Rows of split `test` are scored once, at the end, by the models that ship. Rows of split
+`validation` take no part in training; where there are any, calibration and thresholds come from
+them. All others are training rows, in folds.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+
+from ensemble.bundle import CLIP, Bundle, library_versions
+from ensemble.members import Member, keeps_folds
+from ensemble.recipes import DEFAULT_MEMBERS, MemberSettings, create_member, is_deep
+from ensemble.results_tables import component_frame, score_frame
+from ensemble.stacking import StackingEnsembleClassifier
+from features.folds import hash_folds, leave_one_group_out, make_folds
+from features.manifest import Manifest
+from features.table import FeatureTable, hash_clip_ids
+from reports.results import Results
+
+
+def fit_bundle(
+    table: FeatureTable,
+    *,
+    members: Sequence[str | Member] = DEFAULT_MEMBERS,
+    folds: int | str = 5,
+    task: str | None = None,
+    deep_minutes: float | None = 10.0,
+    n_jobs: int | None = None,
+    random_state: int = 0,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Bundle:
+    """Fit the ensemble on a feature table and score every row honestly.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Features, with the clip table they were made from.
+    members : sequence of str or Member
+        Ready-made members by name, or your own.
+    folds : int or "group"
+        Number of folds, or each group a fold of its own. Folds in the clip table come first.
+    task : {"single-label", "multi-label"} or None
+        None decides by the labels.
+    deep_minutes : float or None
+        Ceiling on the training of all networks together; None means none.
+    n_jobs : int or None
+        Worker processes; the numbers don't depend on it.
+    random_state : int
+        Seed of folds and members.
+    progress : callable or None
+        Called as `progress(done, total, text)`.
+
+    Returns
+    -------
+    Bundle
+        With its results.
+
+    Raises
+    ------
+    ValueError
+        If the table has no labels, too few groups or classes, or does not fit the task.
+    """
+    data = _Rows(table, task)
+    fold_of_row = data.folds(folds, random_state)
+    with tempfile.TemporaryDirectory(prefix="timbrestack-") as cache_dir:
+        names = [member for member in members if isinstance(member, str)]
+        settings = MemberSettings(
+            feature_names=list(table.values.columns),
+            random_state=random_state,
+            minutes_per_network=_minutes_each(names, deep_minutes, fold_of_row, n_jobs),
+            cache_dir=cache_dir,
+        )
+        made = [create_member(m, settings) if isinstance(m, str) else m for m in members]
+        stack = StackingEnsembleClassifier(
+            made, cv=fold_of_row[data.train], n_jobs=n_jobs, random_state=random_state,
+            progress=progress,
+        )  # fmt: skip
+        stack.fit(*data.take(data.train), groups=data.groups[data.train],
+                  parents=data.parents[data.train])  # fmt: skip
+        if data.validation.any():
+            stack.calibrate(*data.take(data.validation), parents=data.parents[data.validation])
+        data.warn_if_thresholds_do_not_transfer()
+        results = _results(stack, data, fold_of_row, table)
+    for member in stack.members_:
+        for model in (member.estimator, *stack.named_estimators_[member.name]):
+            if "cache_dir" in model.get_params():
+                model.set_params(cache_dir=None)
+    card = {
+        "seed": random_state,
+        "n_folds": int(fold_of_row.max()) + 1,
+        "n_training_clips": int(data.train.sum()),
+        "folds_sha256": hash_folds(data.clip_ids[data.train], fold_of_row[data.train]),
+        "clip_ids_sha256": hash_clip_ids(data.clip_ids[data.train]),
+        "silent": list(table.card["silent"]),
+    }
+    return Bundle(stack, data.classes, data.task, dict(table.card["feature_set"]), card, results)
+
+
+def _minutes_each(
+    names: Sequence[str], minutes: float | None, folds: np.ndarray, n_jobs: int | None
+) -> float | None:
+    """Share the ceiling out: networks train side by side in as many workers as there are."""
+    n_networks = sum(map(is_deep, names)) * (int(folds.max()) + 1)
+    if minutes is None or n_networks == 0:
+        return None
+    at_once = min(joblib.effective_n_jobs(n_jobs or 1), n_networks)
+    return minutes / -(-n_networks // at_once)
+
+
+class _Rows:
+    """The labelled rows of a feature table, as the ensemble takes them.
+
+    Parameters
+    ----------
+    table : FeatureTable
+        Features and clip table.
+    task : str or None
+        Wanted task; None decides by the labels.
+    """
+
+    def __init__(self, table: FeatureTable, task: str | None) -> None:
+        manifest = table.rows()
+        if not manifest.labels_given or not manifest.classes:
+            raise ValueError("the clips have no labels: nothing can be learned from them")
+        self.classes = manifest.classes
+        if len(self.classes) < 2:
+            raise ValueError(f"at least 2 classes are needed, got only {self.classes}")
+        self.task = task or table.manifest.task
+        truth = manifest.label_matrix(self.classes)
+        self._check_task(truth)
+        labelled = (truth >= 0).any(axis=1)
+        if not labelled.all():
+            _warn(f"{(~labelled).sum()} clips are unlabelled and take no part")
+        manifest, self.truth = manifest.select(labelled), truth[labelled]
+        self.manifest: Manifest = manifest
+        clips = manifest.clips
+        self.X = table.values.loc[clips["clip_id"]].assign(**{CLIP: manifest.audio_clips()})
+        self.clip_ids = clips["clip_id"].to_numpy(dtype=object)
+        self.groups = clips["group"].to_numpy(dtype=object)
+        self.parents = clips["parent"].to_numpy(dtype=object)
+        self.train = clips["split"].isin(["", "train"]).to_numpy()
+        self.validation = (clips["split"] == "validation").to_numpy()
+        self.test = (clips["split"] == "test").to_numpy()
+        if not self.train.any():
+            raise ValueError("no clip is left for training: all are of split validation or test")
+        self._check_rare_classes()
+
+    def _check_task(self, truth: np.ndarray) -> None:
+        if self.task not in ("single-label", "multi-label"):
+            raise ValueError(f"task must be single-label or multi-label, got {self.task!r}")
+        one_each = ((truth == 1).sum(axis=1) == 1) & (truth >= 0).all(axis=1)
+        if self.task == "single-label" and not one_each.all():
+            raise ValueError(
+                f"one label a clip makes single-label, {(~one_each).sum()} clips have none, "
+                "several or unknown ones; use --task multi-label"
+            )
+
+    def _check_rare_classes(self) -> None:
+        positive = self.truth[self.train] == 1
+        for label, rows in zip(self.classes, positive.T, strict=True):
+            n_groups = len(set(self.groups[self.train][rows]))
+            if n_groups == 0 and self.task == "single-label":
+                raise ValueError(
+                    f"class {label!r} has no training clip, so nothing can be told of it; leave "
+                    "its clips out, or use --task multi-label"
+                )
+            if n_groups < 2:
+                _warn(
+                    f"class {label!r} has {rows.sum()} training clips in {n_groups} groups: it "
+                    "cannot be learned and tested at once; its score says nothing"
+                )
+
+    def folds(self, wanted: int | str, random_state: int) -> np.ndarray:
+        """Give the fold of each row, -1 outside training: the clip table's own, or new ones."""
+        given = self.manifest.clips["fold"].to_numpy()
+        folds = np.full(len(given), -1)
+        groups = self.groups[self.train]
+        if (given[self.train] >= 0).all():
+            # Folds may be numbered from 1, as in ESC-50 and UrbanSound8K.
+            folds[self.train] = np.unique(given[self.train], return_inverse=True)[1]
+        elif (given[self.train] >= 0).any():
+            n_without = int((given[self.train] < 0).sum())
+            raise ValueError(
+                f"either all training clips have a fold or none; {n_without} have none"
+            )
+        elif wanted == "group":
+            folds[self.train] = leave_one_group_out(groups)
+        else:
+            folds[self.train] = make_folds(
+                self.truth[self.train], groups, n_folds=int(wanted), random_state=random_state
+            )
+        return folds
+
+    def take(self, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
+        """Give X and y of some rows."""
+        truth = self.truth[rows]
+        if self.task == "multi-label":
+            return self.X[rows], truth
+        return self.X[rows], np.array(self.classes)[truth.argmax(axis=1)]
+
+    def warn_if_thresholds_do_not_transfer(self) -> None:
+        """Say so if training clips have one label each, test clips several, and none validate."""
+        if self.task == "single-label" or self.validation.any() or not self.test.any():
+            return
+        n_labels = (self.truth == 1).sum(axis=1)
+        if (n_labels[self.train] == 1).all() and (n_labels[self.test] != 1).any():
+            _warn(
+                "training clips have one label each, test clips have not: thresholds found on "
+                "single sounds do not transfer to mixtures; add clips of split validation"
+            )
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=4)
+
+
+def _results(
+    stack: StackingEnsembleClassifier, data: _Rows, folds: np.ndarray, table: FeatureTable
+) -> Results:
+    """Gather all that a report needs."""
+    stages = [("oof", data.train, stack.oof_scores_, stack.oof_decisions_)]
+    if data.test.any():
+        scores = stack.score_models(data.X[data.test], data.parents[data.test])
+        stages.append(("test", data.test, scores, stack.decide_models(scores)))
+    score_frames, decision_frames = [], []
+    for stage, rows, scores, decisions in stages:
+        place = {"classes": data.classes, "clip_ids": data.clip_ids[rows], "stage": stage}
+        score_frames.append(score_frame(scores, **place, dtype=np.float32))
+        decision_frames.append(score_frame(decisions, **place, dtype=np.int8))
+    index = pd.Index(data.clip_ids.astype(str), name="clip_id")
+    split = data.manifest.clips["split"].replace("", "train").to_numpy()
+    clips = pd.DataFrame(
+        {"parent": data.parents, "group": data.groups, "fold": folds, "split": split}, index=index
+    )
+    thresholds = stack.thresholds_
+    card = {
+        "seed": stack.random_state,
+        "members": [member.name for member in stack.members_],
+        "feature_set": table.card["feature_set"]["name"],
+        "thresholds": None
+        if thresholds is None
+        else dict(zip(data.classes, thresholds["stack"].tolist(), strict=True)),
+        "calibrated_on": "validation" if stack.calibration_ is not None else "out-of-fold",
+        "counts": _counts(data, folds, table),
+        "failures": len(table.failures),
+        "histories": _histories(stack),
+        "notes": _notes(stack),
+        "versions": library_versions(),
+    }
+    return Results(
+        classes=data.classes,
+        task=data.task,
+        clips=clips,
+        truth=pd.DataFrame(data.truth, index=index, columns=data.classes),
+        scores=pd.concat(score_frames, ignore_index=True),
+        decisions=pd.concat(decision_frames, ignore_index=True),
+        projection=_projection(stack, data, folds),
+        card={key: value for key, value in card.items() if value is not None},
+    )
+
+
+def _counts(data: _Rows, folds: np.ndarray, table: FeatureTable) -> dict[str, int]:
+    counts = {
+        "clips": len(table.manifest),
+        "training clips": int(data.train.sum()),
+        "validation clips": int(data.validation.sum()),
+        "test clips": int(data.test.sum()),
+        "groups": len(set(data.groups)),
+        "classes": len(data.classes),
+        "folds": int(folds.max()) + 1,
+        "features": table.values.shape[1],
+        "silent clips": len(table.card["silent"]),
+    }
+    return {name: count for name, count in counts.items() if count}
+
+
+def _histories(stack: StackingEnsembleClassifier) -> dict[str, list[dict[str, Any]]] | None:
+    """Learning curves of the networks, one for each fold."""
+    histories = {
+        f"{member.name}, fold {fold + 1}": list(model.history_)
+        for member in stack.members_
+        for fold, model in enumerate(stack.named_estimators_[member.name])
+        if hasattr(model, "history_")
+    }
+    return histories or None
+
+
+def _notes(stack: StackingEnsembleClassifier) -> list[str]:
+    notes = []
+    for member in stack.members_:
+        models = stack.named_estimators_[member.name]
+        cut = sum(getattr(model, "stopped_by_", "") == "time" for model in models)
+        if cut:
+            notes.append(
+                f"{member.name}: the time ceiling ended the training of {cut} of {len(models)} "
+                "networks; another run may give other numbers"
+            )
+    return notes
+
+
+def _projection(stack: StackingEnsembleClassifier, data: _Rows, folds: np.ndarray) -> pd.DataFrame:
+    """Map the features, and the embeddings of rows that one network never saw."""
+    features = data.X.drop(columns=CLIP)
+    views = [component_frame(features.to_numpy(float), data.clip_ids, view="features")]
+    # Embeddings of two networks lie in two spaces: one network speaks, of rows it never saw.
+    unseen = (folds == 0) | data.test
+    for member in stack.members_:
+        model = stack.named_estimators_[member.name][0]
+        if keeps_folds(member.estimator) and hasattr(model, "embed"):
+            embeddings = model.embed(data.X.loc[unseen, list(member.columns or [CLIP])])
+            views.append(component_frame(embeddings, data.clip_ids[unseen], view=member.name))
+    return pd.concat(views, ignore_index=True)

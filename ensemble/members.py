@@ -1,0 +1,254 @@
+"""What a member of the ensemble is, and how it is fitted and asked for scores.
+
+A member is `(name, estimator, columns)`: any scikit-learn classifier over some columns of X. Most
+are fitted again on all rows in the end. One whose class says `average_folds = True` (a deep
+network, too dear to train once more and better averaged) keeps the model of every fold instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn import config_context
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.metadata_routing import get_routing_for_object
+
+from ensemble.probabilities import align_columns, from_logits
+
+RESERVED_NAMES = ("stack", "average", "chance")
+
+# Logit of a class that a fold's network never saw: far below any it did see, yet finite.
+UNSEEN_LOGIT = -10.0
+
+
+class Member(NamedTuple):
+    """One model of the ensemble.
+
+    Parameters
+    ----------
+    name : str
+        What reports call it.
+    estimator : BaseEstimator
+        An unfitted classifier with `predict_proba`.
+    columns : list, or None
+        Names (X a DataFrame) or positions of its columns; None means all.
+    """
+
+    name: str
+    estimator: BaseEstimator
+    columns: Sequence[Any] | None = None
+
+
+def check_members(members: Sequence[Sequence[Any]]) -> list[Member]:
+    """Give members as `Member`, or say all that is wrong with them.
+
+    Parameters
+    ----------
+    members : sequence of (name, estimator, columns)
+        `columns` may be left out, meaning all.
+
+    Returns
+    -------
+    list of Member
+        In the order given.
+
+    Raises
+    ------
+    ValueError
+        If there is none, a name is empty, taken or given twice, or an estimator has no
+        `predict_proba`.
+    """
+    checked = [Member(*member) for member in members]
+    names = [member.name for member in checked]
+    problems = [
+        f"{name!r} is given twice" for name in sorted({n for n in names if names.count(n) > 1})
+    ]
+    problems += [f"{name!r} is reserved" for name in names if name in RESERVED_NAMES]
+    problems += [
+        f"{name!r} is not a name" for name in names if not isinstance(name, str) or not name
+    ]
+    problems += [
+        f"{member.name!r} has no predict_proba"
+        for member in checked
+        if not hasattr(member.estimator, "predict_proba")
+    ]
+    if not checked:
+        problems = ["at least one is needed"]
+    if problems:
+        raise ValueError(f"members must be (name, estimator, columns): {'; '.join(problems)}")
+    return checked
+
+
+def keeps_folds(estimator: BaseEstimator) -> bool:
+    """Whether the models of all folds are kept and averaged, instead of one fitted on all rows.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        A member's estimator.
+
+    Returns
+    -------
+    bool
+        Its `average_folds`, False where it has none.
+    """
+    return bool(getattr(estimator, "average_folds", False))
+
+
+def select_columns(X: Any, columns: Sequence[Any] | None) -> Any:
+    """Take a member's columns.
+
+    Parameters
+    ----------
+    X : pd.DataFrame or np.ndarray of shape (n_samples, n_features)
+        All columns.
+    columns : list or None
+        Names for a DataFrame, positions for an array; None means all.
+
+    Returns
+    -------
+    pd.DataFrame or np.ndarray
+        The columns.
+
+    Raises
+    ------
+    ValueError
+        If some are not there.
+    """
+    if columns is None:
+        return X
+    if isinstance(X, pd.DataFrame):
+        missing = [column for column in columns if column not in X.columns]
+        if missing:
+            raise ValueError(f"X lacks {len(missing)} columns, such as {missing[:5]}")
+        return X[list(columns)]
+    return X[:, list(columns)]
+
+
+def take_rows(X: Any, rows: np.ndarray) -> Any:
+    """Take rows by position.
+
+    Parameters
+    ----------
+    X : pd.DataFrame or np.ndarray
+        All rows.
+    rows : np.ndarray of int
+        Positions.
+
+    Returns
+    -------
+    pd.DataFrame or np.ndarray
+        The rows.
+    """
+    return X.iloc[rows] if isinstance(X, pd.DataFrame) else X[rows]
+
+
+def fit_member(
+    member: Member, X: Any, y: np.ndarray, groups: np.ndarray | None, rows: np.ndarray
+) -> BaseEstimator:
+    """Fit a fresh copy of a member on some rows.
+
+    Parameters
+    ----------
+    member : Member
+        What to fit.
+    X : pd.DataFrame or np.ndarray of shape (n_samples, n_features)
+        All columns, all rows.
+    y : np.ndarray of shape (n_samples,) or (n_samples, n_labels)
+        Labels.
+    groups : np.ndarray of shape (n_samples,) or None
+        Passed on to estimators that ask for groups, so that their inner folds keep them whole.
+    rows : np.ndarray of int
+        Positions to fit on.
+
+    Returns
+    -------
+    BaseEstimator
+        Fitted.
+    """
+    estimator = clone(member.estimator)
+    part, labels = take_rows(select_columns(X, member.columns), rows), y[rows]
+    if groups is None:
+        return estimator.fit(part, labels)
+    # Only with routing on can groups reach an estimator inside a Pipeline.
+    with config_context(enable_metadata_routing=True):
+        asks = get_routing_for_object(estimator).consumes("fit", ["groups"])
+        given = {"groups": groups[rows]} if asks else {}
+        return estimator.fit(part, labels, **given)
+
+
+def score_member(
+    estimator: BaseEstimator, member: Member, X: Any, classes: np.ndarray, *, multilabel: bool
+) -> np.ndarray:
+    """Give what one fitted model says of rows: probabilities, or logits if folds are averaged.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        Fitted.
+    member : Member
+        Whose columns it takes.
+    X : pd.DataFrame or np.ndarray of shape (n_samples, n_features)
+        All columns, the rows to score.
+    classes : np.ndarray of shape (n_labels,)
+        Order of the columns of the result.
+    multilabel : bool
+        Whether labels are independent.
+
+    Returns
+    -------
+    np.ndarray of shape (n_samples, n_labels)
+        Probabilities, or logits for members that keep folds.
+    """
+    part = select_columns(X, member.columns)
+    if keeps_folds(member.estimator):
+        scores, fill = np.asarray(estimator.decision_function(part)), UNSEEN_LOGIT
+        if scores.ndim == 1:
+            # Scikit-learn's binary form: the logit of the second class against the first.
+            scores = np.column_stack([np.zeros(len(scores)), scores])
+    else:
+        scores, fill = _probabilities(estimator.predict_proba(part)), 0.0
+    have = classes if multilabel else estimator.classes_
+    return align_columns(scores, list(have), list(classes), fill=fill)
+
+
+def _probabilities(output: Any) -> np.ndarray:
+    """Accept scikit-learn's two multi-label forms: one array, or one (n, 2) array a label."""
+    if isinstance(output, list):
+        return np.column_stack([np.asarray(column)[:, -1] for column in output])
+    return np.asarray(output)
+
+
+def ask_member(
+    estimators: Sequence[BaseEstimator], member: Member, X: Any, classes: np.ndarray, *,
+    multilabel: bool
+) -> np.ndarray:  # fmt: skip
+    """Give a member's probabilities from its final model, or from the mean logits of its folds'.
+
+    Parameters
+    ----------
+    estimators : sequence of BaseEstimator
+        One, or one a fold.
+    member : Member
+        Whose they are.
+    X : pd.DataFrame or np.ndarray of shape (n_samples, n_features)
+        All columns, the rows to score.
+    classes : np.ndarray of shape (n_labels,)
+        Order of the columns of the result.
+    multilabel : bool
+        Whether labels are independent.
+
+    Returns
+    -------
+    np.ndarray of shape (n_samples, n_labels)
+        Probabilities.
+    """
+    scores = [
+        score_member(estimator, member, X, classes, multilabel=multilabel)
+        for estimator in estimators
+    ]
+    mean = scores[0] if len(scores) == 1 else np.mean(scores, axis=0)
+    return from_logits(mean, multilabel=multilabel) if keeps_folds(member.estimator) else mean

@@ -1,0 +1,182 @@
+"""Labels and probabilities for sounds, from a bundle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ensemble.bundle import CLIP, Bundle
+from ensemble.thresholds import decide
+from features.audio import Clip
+from features.extraction import extract_rows
+from features.feature_set import FeatureSet, get_feature_set
+
+# Clips scored at a time: bounds the memory, and gives a progress bar something to show.
+CHUNK = 64
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a bundle says of one clip.
+
+    Parameters
+    ----------
+    clip_id, path : str
+        Which clip.
+    start_s, end_s : float or None
+        Its part of the file; None means from the beginning, to the end.
+    labels : list of str
+        Labels decided present.
+    probabilities : dict
+        Label -> probability.
+    error : str
+        Why there is no prediction; empty if there is.
+    """
+
+    clip_id: str
+    path: str
+    start_s: float | None
+    end_s: float | None
+    labels: list[str]
+    probabilities: dict[str, float]
+    error: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the JSON form.
+
+        Returns
+        -------
+        dict
+            With `labels` and `probabilities`, or with `error`.
+        """
+        place = {
+            "clip_id": self.clip_id,
+            "path": self.path,
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+        }
+        if self.error:
+            return {**place, "error": self.error}
+        return {**place, "labels": self.labels, "probabilities": self.probabilities}
+
+
+def bundle_features(bundle: Bundle) -> FeatureSet:
+    """Give the feature set that a bundle was made with.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        An opened bundle.
+
+    Returns
+    -------
+    FeatureSet
+        With the same definition.
+
+    Raises
+    ------
+    ValueError
+        If the set of that name is another one now.
+    """
+    features = get_feature_set(bundle.feature_set["name"])
+    # Through JSON and back, as the bundle's card went.
+    if json.loads(json.dumps(features.card())) != bundle.feature_set:
+        raise ValueError(
+            f"this version computes {features.name!r} otherwise than when the bundle was made; "
+            "fit it again, or use the version it was made with (see its card.json)"
+        )
+    return features
+
+
+def score_clips(
+    bundle: Bundle, clips: Sequence[Clip], *, n_jobs: int | None = None
+) -> Iterator[tuple[range, dict[str, np.ndarray], dict[int, str]]]:
+    """Score clips with every model, some at a time.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        An opened bundle.
+    clips : sequence of Clip
+        What to score.
+    n_jobs : int or None
+        Worker processes for the features.
+
+    Yields
+    ------
+    positions : range
+        Which clips these are.
+    scores : dict
+        Model -> (len(positions), n_labels); rows of failed clips are NaN.
+    failures : dict
+        Position -> reason.
+    """
+    features = bundle_features(bundle)
+    for start in range(0, len(clips), CHUNK):
+        positions = range(start, min(start + CHUNK, len(clips)))
+        chunk = [clips[position] for position in positions]
+        rows = extract_rows(chunk, features, n_jobs=n_jobs)
+        failures = {
+            position: row.reason
+            for position, row in zip(positions, rows, strict=True)
+            if row.values is None
+        }
+        good = np.array([row.values is not None for row in rows])
+        scores: dict[str, np.ndarray] = {}
+        if good.any():
+            X = pd.DataFrame(
+                np.array([row.values for row in rows if row.values is not None]),
+                columns=features.feature_names,
+            )
+            X[CLIP] = [clip for clip, ok in zip(chunk, good, strict=True) if ok]
+            for name, values in bundle.stack.score_models(X).items():
+                scores[name] = np.full((len(chunk), values.shape[1]), np.nan)
+                scores[name][good] = values
+        yield positions, scores, failures
+
+
+def predict_clips(
+    bundle: Bundle,
+    clips: Sequence[Clip],
+    *,
+    clip_ids: Sequence[str] | None = None,
+    n_jobs: int | None = None,
+) -> Iterator[Prediction]:
+    """Predict clips one by one; one that cannot be read gives an error and the rest goes on.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        An opened bundle.
+    clips : sequence of Clip
+        What to predict.
+    clip_ids : sequence of str or None
+        Their names; None takes the paths.
+    n_jobs : int or None
+        Worker processes for the features.
+
+    Yields
+    ------
+    Prediction
+        In the order of `clips`.
+    """
+    thresholds = bundle.stack.thresholds_
+    cut = None if thresholds is None else thresholds["stack"]
+    for positions, scores, failures in score_clips(bundle, clips, n_jobs=n_jobs):
+        for row, position in enumerate(positions):
+            clip = clips[position]
+            name = clip.path if clip_ids is None else clip_ids[position]
+            place = (name, clip.path, clip.start_s, clip.end_s)
+            if position in failures:
+                yield Prediction(*place, [], {}, failures[position])
+                continue
+            probabilities = scores["stack"][row]
+            present = decide(probabilities[None], cut)[0]
+            labels = [label for label, p in zip(bundle.classes, present, strict=True) if p]
+            named = zip(bundle.classes, probabilities.tolist(), strict=True)
+            yield Prediction(*place, labels, dict(named))

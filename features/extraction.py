@@ -1,0 +1,274 @@
+"""Manifest to feature table: parallel, resumable, with failures listed.
+
+Clips are computed in batches by worker processes. Workers keep finished batches in the row cache,
+so that a killed run, run again, goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from features.audio import AudioDecodeError, Clip, is_silent, load_clip
+from features.feature_set import FeatureSet, get_feature_set
+from features.manifest import Manifest
+from features.row_cache import RowCache
+from features.table import (
+    FAILURE_COLUMNS,
+    SCHEMA_VERSION,
+    FeatureTable,
+    hash_clip_ids,
+    read_card,
+    read_table,
+    write_table,
+)
+
+# The libraries that make the numbers: a new version of one makes a new cache.
+NUMERIC_LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
+
+# Large enough that handing out work costs nothing, small enough that a kill loses a second.
+MAX_BATCH = 64
+
+# What one bad clip may raise: undecodable, not finite, vanished, too long for the memory.
+CLIP_ERRORS = (AudioDecodeError, ValueError, OSError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What became of one clip.
+
+    Parameters
+    ----------
+    values : np.ndarray of shape (n_features,), float32, or None
+        The features; None if the clip failed.
+    silent : bool
+        Whether it never passes -80 dBFS.
+    reason : str
+        Why it failed; empty if it didn't.
+    """
+
+    values: np.ndarray | None
+    silent: bool = False
+    reason: str = ""
+
+
+def extract_table(
+    manifest: Manifest,
+    out: str | PathLike[str],
+    *,
+    feature_set: str | FeatureSet = "standard-v1",
+    n_jobs: int | None = None,
+    cache: str | PathLike[str] | None = None,
+    use_cache: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> FeatureTable:
+    """Compute the features of all clips and write the table.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The clips.
+    out : str or path-like
+        The `.parquet` file to write.
+    feature_set : str or FeatureSet
+        Which features.
+    n_jobs : int or None
+        Worker processes; None or 1 means this one, -1 all cores. The numbers don't depend on it.
+    cache : str, path-like or None
+        Folder for finished batches; None means `out` with `.cache` appended.
+    use_cache : bool
+        Whether to keep and use finished batches.
+    progress : callable or None
+        Called with (clips done, clips in all).
+
+    Returns
+    -------
+    FeatureTable
+        As written. If `out` was already made from the same clips and settings, it is read back
+        and nothing is computed.
+
+    Raises
+    ------
+    ValueError
+        If there are no clips, or not one of them could be read.
+    """
+    out = Path(out)
+    if len(manifest) == 0:
+        raise ValueError("there are no clips to extract")
+    features = get_feature_set(feature_set) if isinstance(feature_set, str) else feature_set
+    fingerprint = _fingerprint(manifest, features)
+    if _is_finished(out, fingerprint):
+        return read_table(out)
+    folder = Path(cache or f"{out}.cache")
+    known = RowCache(folder, f"{features.digest} {_versions()}") if use_cache else None
+    rows: list[Row | None] = [None] * len(manifest)
+    done = 0
+    for positions, batch in _compute(manifest.audio_clips(), features, n_jobs or 1, known):
+        for position, row in zip(positions, batch, strict=True):
+            rows[position] = row
+        done += len(batch)
+        if progress is not None:
+            progress(done, len(rows))
+    table = _assemble(manifest, features, [row for row in rows if row is not None], fingerprint)
+    write_table(table, out)
+    if table.values.empty:
+        first = table.failures.iloc[0]
+        raise ValueError(
+            f"none of the {len(manifest)} clips could be read; the first: {first['reason']} "
+            f"(all are listed in {out.name}.failures.csv)"
+        )
+    return table
+
+
+def extract_rows(
+    clips: Sequence[Clip], feature_set: FeatureSet, *, n_jobs: int | None = None
+) -> list[Row]:
+    """Compute the features of some clips, without a table.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        What to compute.
+    feature_set : FeatureSet
+        Which features.
+    n_jobs : int or None
+        Worker processes, as in `extract_table`.
+
+    Returns
+    -------
+    list of Row
+        In the order of `clips`; failed clips carry the reason.
+    """
+    rows: list[Row | None] = [None] * len(clips)
+    for positions, batch in _compute(clips, feature_set, n_jobs or 1, None):
+        rows[positions.start : positions.stop] = batch
+    return [row for row in rows if row is not None]
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in NUMERIC_LIBRARIES}
+
+
+def _fingerprint(manifest: Manifest, features: FeatureSet) -> str:
+    """Name what goes in: settings, the clip table, and each file's size and time of change."""
+    parts = [features.digest, json.dumps(_versions()), manifest.clips.to_csv(index=False)]
+    for path in dict.fromkeys(clip.path for clip in manifest.audio_clips()):
+        try:
+            status = os.stat(path)
+            parts.append(f"{status.st_size} {status.st_mtime_ns}")
+        except OSError:
+            parts.append("missing")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _is_finished(out: Path, fingerprint: str) -> bool:
+    if not out.is_file():
+        return False
+    try:
+        return read_card(out).get("inputs_sha256") == fingerprint
+    except (OSError, ValueError):
+        return False
+
+
+def _compute(
+    clips: Sequence[Clip], features: FeatureSet, n_jobs: int, known: RowCache | None
+) -> Iterator[tuple[range, list[Row]]]:
+    """Yield positions and rows, batch by batch, in any order."""
+    n_workers = joblib.effective_n_jobs(n_jobs)
+    # At least eight batches a worker, so that the last one keeps nobody waiting for long.
+    size = int(np.clip(len(clips) // (8 * n_workers), 1, MAX_BATCH))
+    batches = [range(start, min(start + size, len(clips))) for start in range(0, len(clips), size)]
+    if n_workers == 1:
+        # One thread here as in workers: BLAS may round otherwise with another number of threads.
+        with threadpool_limits(limits=1):
+            for positions in batches:
+                yield _extract_batch(positions, [clips[i] for i in positions], features, known)
+        return
+    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        yield from joblib.Parallel(n_jobs=n_workers, return_as="generator_unordered", batch_size=1)(
+            joblib.delayed(_extract_batch)(
+                positions, [clips[i] for i in positions], features, known
+            )
+            for positions in batches
+        )
+
+
+def _extract_batch(
+    positions: range, clips: Sequence[Clip], features: FeatureSet, known: RowCache | None
+) -> tuple[range, list[Row]]:
+    """Give the rows of a batch, from the cache where it has them."""
+    if known is None:
+        return positions, [_extract_one(clip, features) for clip in clips]
+    keys = [known.key(clip) for clip in clips]
+    found = known.read(keys)
+    rows = [
+        Row(*found[key]) if key in found else _extract_one(clip, features)
+        for key, clip in zip(keys, clips, strict=True)
+    ]
+    fresh = {
+        key: (row.values, row.silent)
+        for key, row in zip(keys, rows, strict=True)
+        if key not in found and row.values is not None
+    }
+    if fresh:
+        known.write(fresh)
+    return positions, rows
+
+
+def _extract_one(clip: Clip, features: FeatureSet) -> Row:
+    try:
+        waveform = load_clip(clip, sr=features.sr)
+        return Row(features.compute(waveform), is_silent(waveform))
+    except CLIP_ERRORS as exc:
+        reason = exc.reason if isinstance(exc, AudioDecodeError) else str(exc)
+        return Row(None, reason=reason or type(exc).__name__)
+
+
+def _assemble(
+    manifest: Manifest, features: FeatureSet, rows: Sequence[Row], fingerprint: str
+) -> FeatureTable:
+    clips = manifest.clips
+    good = np.array([row.values is not None for row in rows])
+    values = pd.DataFrame(
+        np.array([row.values for row in rows if row.values is not None], dtype=np.float32).reshape(
+            -1, features.n_features
+        ),
+        index=pd.Index(clips.loc[good, "clip_id"], name="clip_id"),
+        columns=features.feature_names,
+    )
+    failures = clips.loc[~good, ["clip_id", "path"]].assign(
+        reason=[row.reason for row in rows if row.values is None]
+    )
+    silent = [clip_id for clip_id, row in zip(clips["clip_id"], rows, strict=True) if row.silent]
+    card: dict[str, Any] = {
+        "schema": "timbrestack.table",
+        "schema_version": SCHEMA_VERSION,
+        "kind": "features",
+        "feature_set": features.card(),
+        "feature_set_sha256": features.digest,
+        # Features look at one clip alone, so no fold can leak through them.
+        "trained_on": None,
+        "n_clips": len(manifest),
+        "n_rows": int(good.sum()),
+        "n_features": features.n_features,
+        "n_failures": int((~good).sum()),
+        "silent": silent,
+        "task": manifest.task,
+        "classes": manifest.classes,
+        "clip_ids_sha256": hash_clip_ids(values.index),
+        "inputs_sha256": fingerprint,
+        "versions": _versions(),
+    }
+    return FeatureTable(values, manifest, failures[FAILURE_COLUMNS], card)

@@ -1,0 +1,117 @@
+"""Finished feature rows on disk, found by the content of their audio.
+
+One SQLite file: a killed run keeps every finished batch, two runs may share the file, and a clip
+that moved is found again because its key is what it holds, not where it lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from features.audio import Clip
+
+FILE_NAME = "rows.sqlite"
+
+# Another process may hold the file for as long as one batch takes to be written to a slow disk.
+BUSY_TIMEOUT_S = 60.0
+
+
+@lru_cache(maxsize=256)
+def _hash_file(path: str, size: int, mtime_ns: int) -> str:
+    """SHA-256 of a file; size and time are there so that a file changed since is hashed anew."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+class RowCache:
+    """Rows by content; safe to use from several processes.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the file lies; made when missing.
+    settings : str
+        Everything besides the audio that the numbers depend on.
+    """
+
+    def __init__(self, folder: Path, settings: str) -> None:
+        self.folder = folder
+        self.settings = settings
+        folder.mkdir(parents=True, exist_ok=True)
+        with closing(self._connect()) as connection, connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS rows"
+                " (key TEXT PRIMARY KEY, silent INTEGER, row BLOB) WITHOUT ROWID"
+            )
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.folder / FILE_NAME, timeout=BUSY_TIMEOUT_S)
+        # With a write-ahead log this survives a killed process; a power cut costs some rows.
+        connection.execute("PRAGMA synchronous=NORMAL")
+        return connection
+
+    def key(self, clip: Clip) -> str:
+        """Name a clip by what it holds.
+
+        Parameters
+        ----------
+        clip : Clip
+            The excerpt.
+
+        Returns
+        -------
+        str
+            SHA-256 in hexadecimal of the file's bytes, the part and the settings; empty if the
+            file cannot be read.
+        """
+        try:
+            status = os.stat(clip.path)
+            content = _hash_file(clip.path, status.st_size, status.st_mtime_ns)
+        except OSError:
+            return ""
+        text = f"{content} {clip.start_s} {clip.end_s} {self.settings}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def read(self, keys: Sequence[str]) -> dict[str, tuple[np.ndarray, bool]]:
+        """Look rows up.
+
+        Parameters
+        ----------
+        keys : sequence of str
+            From `key`.
+
+        Returns
+        -------
+        dict
+            Key -> (float32 values of shape (n_features,), whether silent), of those known.
+        """
+        marks = ",".join("?" * len(keys))
+        query = f"SELECT key, silent, row FROM rows WHERE key IN ({marks})"
+        with closing(self._connect()) as connection:
+            found = connection.execute(query, list(keys)).fetchall()
+        return {key: (np.frombuffer(row, dtype="<f4"), bool(silent)) for key, silent, row in found}
+
+    def write(self, rows: Mapping[str, tuple[np.ndarray, bool]]) -> None:
+        """Keep rows, all or none.
+
+        Parameters
+        ----------
+        rows : mapping
+            Key -> (values, whether silent).
+        """
+        records = [
+            (key, int(silent), values.astype("<f4").tobytes())
+            for key, (values, silent) in rows.items()
+            if key
+        ]
+        with closing(self._connect()) as connection, connection:
+            connection.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", records)
