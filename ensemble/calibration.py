@@ -11,6 +11,9 @@ from ensemble.probabilities import to_logits
 # Too few of either kind say nothing about a slope; the label then keeps its scores.
 MIN_ROWS_OF_A_KIND = 3
 
+# Just enough to keep logits finite: a calibration must not make ties.
+EPSILON = 1e-12
+
 
 def fit_calibration(y_true: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Fit p' = sigmoid(slope * logit(p) + offset) for each label.
@@ -32,7 +35,7 @@ def fit_calibration(y_true: np.ndarray, scores: np.ndarray) -> np.ndarray:
     ----------
     J. Platt, Probabilistic outputs for support vector machines, 1999.
     """
-    logits = to_logits(scores)
+    logits = to_logits(scores, epsilon=EPSILON)
     fitted = np.tile([1.0, 0.0], (scores.shape[1], 1))
     for label in range(scores.shape[1]):
         rows = y_true[:, label] >= 0
@@ -63,4 +66,4 @@ def calibrate(scores: np.ndarray, calibration: np.ndarray | None) -> np.ndarray:
     """
     if calibration is None:
         return scores
-    return expit(to_logits(scores) * calibration[:, 0] + calibration[:, 1])
+    return expit(to_logits(scores, epsilon=EPSILON) * calibration[:, 0] + calibration[:, 1])

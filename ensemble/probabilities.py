@@ -16,20 +16,22 @@ from scipy.special import expit, logit, softmax
 EPSILON = 1e-4
 
 
-def to_logits(probabilities: np.ndarray) -> np.ndarray:
-    """Give log(p / (1 - p)), with p kept `EPSILON` away from 0 and 1.
+def to_logits(probabilities: np.ndarray, *, epsilon: float = EPSILON) -> np.ndarray:
+    """Give log(p / (1 - p)), with p kept away from 0 and 1.
 
     Parameters
     ----------
     probabilities : np.ndarray
         In [0, 1].
+    epsilon : float
+        How far away.
 
     Returns
     -------
     np.ndarray of the same shape
-        Within about -9.2 to 9.2.
+        Finite; within about -9.2 to 9.2 by default.
     """
-    return logit(np.clip(probabilities, EPSILON, 1.0 - EPSILON))
+    return logit(np.clip(probabilities, epsilon, 1.0 - epsilon))
 
 
 def from_logits(logits: np.ndarray, *, multilabel: bool) -> np.ndarray:

@@ -169,7 +169,7 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         if len(labels.indicator) != len(X):
             raise ValueError(f"X has {len(X)} rows, y has {len(labels.indicator)}")
         if len(labels.classes) < 2 and not labels.multilabel:
-            raise ValueError(f"y must have at least 2 classes, got only {labels.classes[0]!r}")
+            raise ValueError(f"y must have 2 classes or more, got 1 class: {labels.classes[0]}")
         self.classes_ = labels.classes
         self._multilabel = labels.multilabel
         targets = labels.indicator if labels.multilabel else np.asarray(y).ravel()
@@ -437,11 +437,12 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         np.ndarray of shape (n_samples,) or (n_samples, n_labels)
-            Classes, or an int8 indicator for multi-label.
+            Classes, or an indicator for multi-label.
         """
         scores = self.predict_proba(X)
         if self.thresholds_ is not None:
-            return decide(scores, self.thresholds_["stack"])
+            # The type of scikit-learn's own indicators.
+            return decide(scores, self.thresholds_["stack"]).astype(int)
         return self.classes_[scores.argmax(axis=1)]
 
 

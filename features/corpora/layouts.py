@@ -5,14 +5,16 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
-from features.corpora import csv_table, folder_tree, philharmonia, rendered
+from features.corpora.csv_table import LAYOUT as CSV
+from features.corpora.folder_tree import LAYOUT as FOLDER
 from features.corpora.layout import Layout
+from features.corpora.philharmonia import LAYOUT as PHILHARMONIA
+from features.corpora.rendered import LAYOUT as RENDERED
 from features.manifest import Manifest
 
 # In the order of detection: the most telling signs first, the folder tree takes what is left.
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout
-    for layout in (rendered.LAYOUT, csv_table.LAYOUT, philharmonia.LAYOUT, folder_tree.LAYOUT)
+    layout.name: layout for layout in (RENDERED, CSV, PHILHARMONIA, FOLDER)
 }
 
 
