@@ -29,8 +29,8 @@ SCHEMA = "timbrestack.bundle"
 SCHEMA_VERSION = 1
 CLIP = "clip"
 
-# What tells a bundle from somebody's folder: no other folder of ours has it.
-MARKER = "final.skops"
+# The final estimators; with the card, what tells a bundle from somebody's folder.
+FINAL = "final.skops"
 
 # Estimators that write themselves, by the format's name: class, and where it lives.
 FORMATS = {
@@ -90,7 +90,7 @@ def check_target(directory: str | PathLike[str]) -> Path:
     FileExistsError
         If something other than a bundle or an empty folder is there.
     """
-    return check_replaceable(Path(directory), marker=MARKER)
+    return check_replaceable(Path(directory), markers=("card.json", FINAL))
 
 
 def save_bundle(bundle: Bundle, directory: str | PathLike[str]) -> None:
@@ -108,7 +108,7 @@ def save_bundle(bundle: Bundle, directory: str | PathLike[str]) -> None:
     FileExistsError
         If something else is there.
     """
-    with staged_directory(Path(directory), marker=MARKER) as folder:
+    with staged_directory(Path(directory), markers=("card.json", FINAL)) as folder:
         _write_parts(bundle, folder)
 
 
@@ -126,7 +126,7 @@ def _write_parts(bundle: Bundle, folder: Path) -> None:
         ]
         columns = _describe_columns(member, names)
         members.append({"name": member.name, "columns": columns, "models": entries})
-    skops.io.dump(list(stack.final_estimators_), folder / MARKER)
+    skops.io.dump(list(stack.final_estimators_), folder / FINAL)
     if bundle.results is not None:
         write_results(bundle.results, folder / "results")
     card = {
@@ -286,7 +286,7 @@ def _rebuild(card: dict[str, Any], directory: Path) -> StackingEnsembleClassifie
     stack = StackingEnsembleClassifier(members)
     stack.members_ = members
     stack.named_estimators_ = models
-    stack.final_estimators_ = _load_skops(_listed(directory, MARKER, card))
+    stack.final_estimators_ = _load_skops(_listed(directory, FINAL, card))
     stack.classes_ = np.arange(len(card["classes"])) if multilabel else np.array(card["classes"])
     stack._multilabel = multilabel
     stack.priors_ = np.array(card["priors"])

@@ -1,0 +1,339 @@
+"""Feature table to bundle to prediction, on a small corpus of tones, chords and noises."""
+
+import json
+import shutil
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import skops.io
+import soundfile
+
+from classical.boosting import OneVsRestXGBClassifier
+from classical.svm import OneVsRestSVMClassifier
+from deep.classifier import AudioBackboneClassifier
+from ensemble.bundle import CLIP, load_bundle, save_bundle
+from ensemble.evaluation import evaluate_bundle
+from ensemble.fitting import fit_bundle
+from ensemble.members import Member
+from ensemble.prediction import predict_clips
+from features.audio import Clip
+from features.corpora.layouts import read_corpus
+from features.extraction import extract_table
+from features.manifest import make_manifest, read_manifest
+from reports.results import read_results
+
+SR = 22050
+KINDS = ("chord", "noise", "tone")
+
+
+def sound(kind: str, pitch: int, take: int) -> np.ndarray:
+    rng = np.random.default_rng([pitch, take])
+    t = np.arange(SR // 4) / SR
+    hum = 0.02 * rng.standard_normal(len(t))
+    if kind == "noise":
+        return 0.3 * rng.standard_normal(len(t))
+    partials = (1.0, 1.26, 1.5) if kind == "chord" else (1.0,)
+    f0 = 200.0 * 2 ** (pitch / 12)
+    return 0.2 * sum(np.sin(2 * np.pi * f0 * p * t) for p in partials) + hum
+
+
+def write_corpus(root, *, several: bool):
+    """Two takes of eight pitches a kind; a pitch is a group. With `several`, mixtures to test."""
+    rows = []
+
+    def write(name, waveform, **columns):
+        path = root / f"{name}.wav"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, np.clip(waveform, -1, 1), SR)
+        rows.append({"path": f"{name}.wav", **columns})
+
+    for kind in KINDS:
+        for pitch in range(8):
+            for take in range(2):
+                write(
+                    f"{kind}/{pitch}_{take}",
+                    sound(kind, pitch, take),
+                    labels=kind,
+                    group=f"{kind}{pitch}",
+                    split="train",
+                )
+    for split, first in (("validation", 20), ("test", 40)) if several else ():
+        for number in range(12):
+            kinds = [KINDS[number % 3], KINDS[(number + 1 + number // 6) % 3]]
+            kinds = sorted(set(kinds[: 1 + number % 2]))
+            mixture = sum(sound(kind, first + number, 0) for kind in kinds)
+            write(
+                f"{split}/{number}",
+                0.5 * mixture,
+                labels=";".join(kinds),
+                group=f"{split}{number // 2}",
+                split=split,
+            )
+    pd.DataFrame(rows).to_csv(root / "manifest.csv", index=False)
+    return root
+
+
+def members(feature_names, *, deep: bool):
+    classical = list(feature_names)
+    found = [
+        Member("svm", OneVsRestSVMClassifier(n_splits=2, random_state=0), classical),
+        Member("xgb", OneVsRestXGBClassifier(n_estimators=15, random_state=0), classical),
+    ]
+    if deep:
+        net = AudioBackboneClassifier(epochs=2, batch_size=16, random_state=0, max_seconds=0.3)
+        found.append(Member("crnn", net, [CLIP]))
+    return found
+
+
+def fit(root, tmp, *, deep=False, **settings):
+    table = extract_table(
+        read_corpus(root), tmp / "X.parquet", feature_set="compact-v1", use_cache=False
+    )
+    made = members(table.values.columns, deep=deep)
+    with warnings.catch_warnings():
+        # Two epochs on forty clips: no claim to converge.
+        warnings.simplefilter("ignore")
+        return table, fit_bundle(table, members=made, folds=3, **settings)
+
+
+@pytest.fixture(scope="module")
+def single(tmp_path_factory):
+    root = write_corpus(tmp_path_factory.mktemp("single"), several=False)
+    table, bundle = fit(root, tmp_path_factory.mktemp("made"), deep=True)
+    folder = tmp_path_factory.mktemp("saved") / "bundle"
+    save_bundle(bundle, folder)
+    return root, table, bundle, folder
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory):
+    root = write_corpus(tmp_path_factory.mktemp("several"), several=True)
+    table, bundle = fit(root, tmp_path_factory.mktemp("made"))
+    folder = tmp_path_factory.mktemp("saved") / "bundle"
+    save_bundle(bundle, folder)
+    return root, table, bundle, folder
+
+
+def columns(table):
+    return table.values.assign(**{CLIP: table.rows().audio_clips()})
+
+
+def test_a_saved_bundle_predicts_what_the_fitted_one_did(single):
+    _, table, bundle, folder = single
+    X = columns(table)
+    opened = load_bundle(folder)
+    for name, scores in bundle.stack.score_models(X).items():
+        np.testing.assert_allclose(opened.stack.score_models(X)[name], scores, atol=1e-12)
+    np.testing.assert_array_equal(opened.stack.predict(X), bundle.stack.predict(X))
+
+
+def test_the_stack_tells_tones_from_chords_from_noise(single):
+    _, _, bundle, _ = single
+    scores = bundle.results.scores.query("model == 'stack'").set_index("clip_id")
+    truth = bundle.results.truth.loc[scores.index].to_numpy()
+    right = scores[list(KINDS)].to_numpy().argmax(axis=1) == truth.argmax(axis=1)
+    assert right.mean() > 0.9
+
+
+def test_a_bundle_holds_no_pickle_and_lists_every_part(single):
+    *_, folder = single
+    card = json.loads((folder / "card.json").read_text())
+    parts = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert parts == set(card["parts"]) | {"card.json"}
+    assert {p.rsplit(".", 1)[-1] for p in parts} <= {
+        "json",
+        "skops",
+        "ubj",
+        "safetensors",
+        "parquet",
+    }
+    assert any(p.endswith(".safetensors") for p in parts)
+
+
+def test_all_fold_networks_ship(single):
+    *_, folder = single
+    assert len(list((folder / "members" / "crnn").glob("*/*.safetensors"))) == 3
+
+
+def test_a_changed_part_is_refused(single, tmp_path):
+    *_, folder = single
+    copy = shutil.copytree(folder, tmp_path / "bundle")
+    part = copy / "final.skops"
+    part.write_bytes(part.read_bytes() + b" ")
+    with pytest.raises(ValueError, match=r"part final\.skops was changed"):
+        load_bundle(copy)
+
+
+def edit_card(folder, tmp_path, change):
+    copy = shutil.copytree(folder, tmp_path / "bundle")
+    card = json.loads((copy / "card.json").read_text())
+    change(card)
+    (copy / "card.json").write_text(json.dumps(card))
+    return copy
+
+
+def test_a_part_outside_the_bundle_is_refused(single, tmp_path):
+    (tmp_path / "secret").write_text("x")
+    copy = edit_card(single[-1], tmp_path, lambda card: card["parts"].update({"../secret": "0"}))
+    with pytest.raises(ValueError, match=r"'\.\./secret' lies outside the bundle"):
+        load_bundle(copy)
+
+
+def test_a_model_that_the_card_does_not_vouch_for_is_refused(single, tmp_path):
+    def point_elsewhere(card):
+        card["members"][0]["models"][0]["path"] = "results"
+
+    def point_at_nothing(card):
+        card["members"][0]["models"][0]["path"] = "members/other"
+
+    with pytest.raises(ValueError, match="not among the parts"):
+        load_bundle(edit_card(single[-1], tmp_path, point_at_nothing))
+
+
+def test_a_foreign_type_in_a_part_is_refused(single, tmp_path):
+    class Foreign:
+        pass
+
+    copy = shutil.copytree(single[-1], tmp_path / "bundle")
+    skops.io.dump([Foreign()], copy / "final.skops")
+    card = json.loads((copy / "card.json").read_text())
+    import hashlib
+
+    card["parts"]["final.skops"] = hashlib.sha256((copy / "final.skops").read_bytes()).hexdigest()
+    (copy / "card.json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match="types that are not trusted"):
+        load_bundle(copy)
+
+
+def test_a_later_schema_is_refused_with_advice(single, tmp_path):
+    copy = edit_card(single[-1], tmp_path, lambda card: card.update(schema_version=99))
+    with pytest.raises(ValueError, match="upgrade timbrestack"):
+        load_bundle(copy)
+
+
+def test_an_older_definition_of_the_features_is_refused(single, tmp_path):
+    copy = edit_card(single[-1], tmp_path, lambda card: card["feature_set"].update(revision=-1))
+    with pytest.raises(ValueError, match="computes 'compact-v1' otherwise"):
+        list(predict_clips(load_bundle(copy), [Clip("any.wav")]))
+
+
+def test_somebody_elses_folder_is_not_overwritten(single, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    with pytest.raises(FileExistsError):
+        save_bundle(single[2], tmp_path)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_an_earlier_bundle_is_replaced_and_nothing_left_beside_it(single, tmp_path):
+    save_bundle(single[2], tmp_path / "b")
+    save_bundle(single[2], tmp_path / "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]
+    assert load_bundle(tmp_path / "b").classes == list(KINDS)
+
+
+def test_results_of_a_bundle_are_sound_and_complete(several):
+    _, table, bundle, folder = several
+    results = read_results(folder)
+    results.check()
+    assert set(results.models) == {"stack", "svm", "xgb", "average", "chance"}
+    stages = results.scores.groupby("stage")["clip_id"].nunique()
+    assert stages.to_dict() == {"oof": 48, "test": 12}
+    assert len(results.clips) == len(table.values) == 72
+    assert (results.clips["fold"] >= 0).sum() == 48
+
+
+def test_mixtures_to_validate_on_give_thresholds_and_calibration(several):
+    *_, bundle, folder = several
+    assert bundle.task == "multi-label"
+    assert set(bundle.stack.calibration_) == set(bundle.stack.thresholds_)
+    assert load_bundle(folder).results is None
+    assert bundle.results.card["calibrated_on"] == "validation"
+
+
+def test_single_sounds_for_training_and_mixtures_for_test_give_a_warning(several, tmp_path):
+    root, *_ = several
+    copy = shutil.copytree(root, tmp_path / "corpus")
+    table = pd.read_csv(copy / "manifest.csv")
+    table[table["split"] != "validation"].to_csv(copy / "manifest.csv", index=False)
+    X = extract_table(
+        read_corpus(copy), tmp_path / "X.parquet", feature_set="compact-v1", use_cache=False
+    )
+    with pytest.warns(UserWarning, match="thresholds found on single sounds do not transfer"):
+        fit_bundle(X, members=members(X.values.columns, deep=False)[:1], folds=3)
+
+
+def test_the_fold_column_of_the_manifest_is_used(several, tmp_path):
+    root, table, *_ = several
+    clips = table.manifest.clips
+    given = np.where(clips["split"] == "train", clips["group"].str[-1].replace("", "0"), "")
+    folds = pd.Series(given).map(lambda text: int(text) % 4 + 1 if text else -1)
+    manifest = make_manifest(clips.assign(fold=folds.to_numpy()), root)
+    X = extract_table(manifest, tmp_path / "X.parquet", feature_set="compact-v1", use_cache=False)
+    bundle = fit_bundle(X, members=members(X.values.columns, deep=False)[:1])
+    used = bundle.results.clips["fold"]
+    assert sorted(used.unique()) == [-1, 0, 1, 2, 3]
+    np.testing.assert_array_equal(used[folds.to_numpy() > 0], folds[folds > 0] - 1)
+
+
+def test_predictions_of_files_equal_those_of_their_rows(single):
+    _, table, bundle, folder = single
+    clips = table.rows().audio_clips()[::7]
+    expected = bundle.stack.predict_proba(columns(table).iloc[::7])
+    for prediction, row in zip(predict_clips(load_bundle(folder), clips), expected, strict=True):
+        np.testing.assert_allclose(list(prediction.probabilities.values()), row, atol=1e-6)
+        assert prediction.labels == [KINDS[row.argmax()]]
+
+
+def test_a_clip_that_cannot_be_read_gives_an_error_and_the_rest_goes_on(single, tmp_path):
+    _, table, _, folder = single
+    good = table.rows().audio_clips()[0]
+    bad = tmp_path / "bad.wav"
+    bad.write_text("no sound")
+    predictions = list(predict_clips(load_bundle(folder), [good, Clip(str(bad)), good]))
+    assert [bool(prediction.error) for prediction in predictions] == [False, True, False]
+    assert predictions[1].as_dict().keys() == {"clip_id", "path", "start_s", "end_s", "error"}
+    assert predictions[0].probabilities == predictions[2].probabilities
+
+
+def test_a_bundle_can_be_evaluated_on_another_corpus(single, tmp_path):
+    *_, folder = single
+    root = write_corpus(tmp_path / "other", several=False)
+    shutil.move(root / "noise", root / "hiss")
+    table = pd.read_csv(root / "manifest.csv").replace({"noise": "hiss"}, regex=True)
+    table.to_csv(root / "manifest.csv", index=False)
+    manifest = read_manifest(root / "manifest.csv")
+    with pytest.warns(UserWarning) as caught:
+        results = evaluate_bundle(load_bundle(folder, with_results=True), manifest)
+    messages = " ".join(str(warning.message) for warning in caught)
+    assert "['hiss']" in messages
+    assert "clips are named like clips that the bundle was made from" in messages
+    results.check()
+    assert len(results.clips) == 32
+    assert set(results.scores["stage"]) == {"test"}
+
+
+def test_unlabelled_clips_cannot_be_learned_from(single, tmp_path):
+    root, *_ = single
+    flat = make_manifest(pd.DataFrame({"path": ["tone/0_0.wav"], "group": ["a"]}), root)
+    X = extract_table(flat, tmp_path / "X.parquet", feature_set="compact-v1", use_cache=False)
+    with pytest.raises(ValueError, match="the clips have no labels"):
+        fit_bundle(X, members=["svm"])
+
+
+def test_an_unknown_member_is_refused_by_name(single):
+    _, table, *_ = single
+    with pytest.raises(ValueError, match=r"a member must be one of svm, xgb, .*got 'svn'"):
+        fit_bundle(table, members=["svn"])
+
+
+def test_a_class_in_one_group_is_warned_of(single, tmp_path):
+    root, table, *_ = single
+    clips = table.manifest.clips.copy()
+    clips.loc[clips["group"] == "tone3", "labels"] = "whistle"
+    X = extract_table(
+        make_manifest(clips, root), tmp_path / "X.parquet", feature_set="compact-v1", use_cache=False
+    )
+    with pytest.warns(UserWarning, match="class 'whistle' has 2 training clips in 1 groups"):
+        fit_bundle(X, members=members(X.values.columns, deep=False)[1:], folds=3)
