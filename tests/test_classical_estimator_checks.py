@@ -1,0 +1,39 @@
+"""Both classifiers obey scikit-learn's laws."""
+
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from classical import OneVsRestSVMClassifier, OneVsRestXGBClassifier
+
+ESTIMATORS = [
+    OneVsRestSVMClassifier(random_state=0),
+    # The check of repeated rows compares predictions of 15 rows exactly: leaves must be small
+    # enough that no two classes tie.
+    OneVsRestXGBClassifier(
+        30,
+        learning_rate=0.3,
+        subsample=1.0,
+        colsample_bytree=1.0,
+        min_child_weight=0.01,
+        reg_lambda=0.1,
+        random_state=0,
+    ),
+]
+
+EXPECTED_FAILURES = {
+    OneVsRestSVMClassifier: {
+        "check_sample_weight_equivalence_on_dense_data": (
+            "sigmoids are fitted over inner folds: copies of a row may lie in several folds, "
+            "a row of larger weight lies in one"
+        ),
+    },
+}
+
+
+@pytest.mark.filterwarnings("ignore:class .* its probability will be:UserWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks(
+    ESTIMATORS, expected_failed_checks=lambda estimator: EXPECTED_FAILURES.get(type(estimator), {})
+)
+def test_scikit_learns_checks_pass(estimator, check):
+    check(estimator)
