@@ -1,35 +1,44 @@
 """Recordings to manifest, folds and feature table."""
 
-from features.audio import AudioDecodeError, Clip, load_audio, load_clip, stream_audio
-from features.corpora.layouts import list_layouts, read_corpus
-from features.extraction import extract_table
-from features.extractor import AudioFeatureExtractor
-from features.feature_set import FeatureSet, get_feature_set, list_feature_sets
-from features.folds import GroupedStratifiedKFold, make_folds
-from features.manifest import Manifest, ManifestError, make_manifest, read_manifest, write_manifest
-from features.table import FeatureTable, read_table, write_table
+from __future__ import annotations
 
-__all__ = [
-    "AudioDecodeError",
-    "AudioFeatureExtractor",
-    "Clip",
-    "FeatureSet",
-    "FeatureTable",
-    "GroupedStratifiedKFold",
-    "Manifest",
-    "ManifestError",
-    "extract_table",
-    "get_feature_set",
-    "list_feature_sets",
-    "list_layouts",
-    "load_audio",
-    "load_clip",
-    "make_folds",
-    "make_manifest",
-    "read_corpus",
-    "read_manifest",
-    "read_table",
-    "stream_audio",
-    "write_manifest",
-    "write_table",
-]
+from importlib import import_module
+from typing import Any
+
+# Resolved on first use: who decodes a file should not wait for scikit-learn and pandas.
+_HOMES = {
+    "AudioDecodeError": "features.audio",
+    "AudioFeatureExtractor": "features.extractor",
+    "Clip": "features.audio",
+    "FeatureSet": "features.feature_set",
+    "FeatureTable": "features.table",
+    "GroupedStratifiedKFold": "features.folds",
+    "Manifest": "features.manifest",
+    "ManifestError": "features.manifest",
+    "extract_table": "features.extraction",
+    "get_feature_set": "features.feature_set",
+    "list_feature_sets": "features.feature_set",
+    "list_layouts": "features.corpora.layouts",
+    "load_audio": "features.audio",
+    "load_clip": "features.audio",
+    "make_folds": "features.folds",
+    "make_manifest": "features.manifest",
+    "read_corpus": "features.corpora.layouts",
+    "read_manifest": "features.manifest",
+    "read_table": "features.table",
+    "stream_audio": "features.audio",
+    "write_manifest": "features.manifest",
+    "write_table": "features.table",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'features' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,285 @@
+"""Descriptors of the short-time spectrum: where its energy lies and how it is spread.
+
+Conventions: one row per value, one column per frame. Moments and roll-off weigh by magnitude, as
+librosa does. A frame without energy has 0 everywhere, except a flatness of 1.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+
+from features.analysis import LOG_FLOOR, ClipAnalysis
+from features.filterbanks import mel_edges
+
+# Bins per stretch in the search for the roll-off: about the square root of their number.
+STRETCH = 32
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide in float64, 0 where the denominator is."""
+    numerator = np.asarray(numerator, dtype=np.float64)
+    return np.divide(numerator, denominator, out=np.zeros_like(numerator), where=denominator > 0)
+
+
+def spectral_moments(analysis: ClipAnalysis) -> np.ndarray:
+    """Centroid, bandwidth, skewness and kurtosis of the spectrum.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+
+    Returns
+    -------
+    np.ndarray of shape (4, n_frames), float64
+        Centroid and bandwidth in Hz; skewness and kurtosis (3 for a Gaussian) without unit.
+
+    Notes
+    -----
+    With p the magnitude's share, c the centroid and ``m_k = sum_f (f - c)^k * p[f]``: bandwidth
+    ``sqrt(m_2)``, skewness ``m_3 / m_2^1.5``, kurtosis ``m_4 / m_2^2``. The first two are librosa's
+    ``spectral_centroid`` and ``spectral_bandwidth``.
+
+    References
+    ----------
+    Peeters, G. et al. (2011). The Timbre Toolbox. Journal of the Acoustical Society of America
+    130(5).
+    """
+    share = analysis.distribution.T  # frame by frame, as it lies in memory
+    centroid = np.einsum("tf,f->t", share, analysis.frequencies)
+    deviation = analysis.frequencies - centroid[:, np.newaxis]
+    squared = deviation * deviation
+    weighted = share * squared
+    second = weighted.sum(axis=1).astype(np.float64)
+    skewness = _ratio(np.einsum("tf,tf->t", weighted, deviation), second**1.5)
+    kurtosis = _ratio(np.einsum("tf,tf->t", weighted, squared), second**2)
+    return np.stack([centroid, np.sqrt(second), skewness, kurtosis])
+
+
+def spectral_rolloff(
+    analysis: ClipAnalysis, *, fractions: tuple[float, ...] = (0.5, 0.85, 0.95)
+) -> np.ndarray:
+    """Frequency below which a fraction of the magnitude lies.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+    fractions : tuple of float
+        Between 0 and 1, each.
+
+    Returns
+    -------
+    np.ndarray of shape (len(fractions), n_frames), float64
+        Hz: the first bin at which the running sum reaches the fraction, as in
+        ``librosa.feature.spectral_rolloff``.
+    """
+    frame_by_frame = analysis.magnitude.T
+    # A running sum over all bins is slow: first find the stretch of bins, then the bin in it.
+    starts = np.arange(0, len(analysis.frequencies), STRETCH)
+    sums = np.add.reduceat(frame_by_frame, starts, axis=1).astype(np.float64)
+    ends = np.cumsum(sums, axis=1)
+    last = len(analysis.frequencies) - 1
+    rolloff = np.empty((len(fractions), analysis.n_frames))
+    for k, fraction in enumerate(fractions):
+        target = fraction * ends[:, -1:]
+        stretch = np.argmax(ends >= target, axis=1)[:, np.newaxis]
+        bins = np.minimum(stretch * STRETCH + np.arange(STRETCH), last)
+        inside = np.cumsum(np.take_along_axis(frame_by_frame, bins, axis=1), axis=1)
+        target -= np.take_along_axis(ends - sums, stretch, axis=1)
+        n_below = np.count_nonzero(inside < target, axis=1)
+        rolloff[k] = analysis.frequencies[np.minimum(bins[:, 0] + n_below, last)]
+    return rolloff
+
+
+def spectral_flatness(analysis: ClipAnalysis) -> np.ndarray:
+    """Geometric over arithmetic mean of the power: 1 for white noise's envelope, 0 for a tone.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+
+    Returns
+    -------
+    np.ndarray of shape (1, n_frames), float64
+        Between 0 and 1; 1 in silence, which is as flat as the floor.
+
+    Notes
+    -----
+    ``librosa.feature.spectral_flatness``, up to the floor's share in the arithmetic mean. A frame
+    of white noise has exp(-0.577) = 0.56, since its power scatters from bin to bin.
+
+    References
+    ----------
+    Dubnov, S. (2004). Generalization of spectral flatness measure for non-Gaussian linear
+    processes. IEEE Signal Processing Letters 11(8).
+    """
+    geometric = np.exp(analysis.log_power.mean(axis=0, dtype=np.float64))
+    return (geometric / np.maximum(_mean_power(analysis), geometric))[np.newaxis]
+
+
+def _mean_power(analysis: ClipAnalysis) -> np.ndarray:
+    return np.maximum(analysis.energy.astype(np.float64) / len(analysis.frequencies), LOG_FLOOR)
+
+
+def spectral_crest(analysis: ClipAnalysis) -> np.ndarray:
+    """Peak over mean of the power.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+
+    Returns
+    -------
+    np.ndarray of shape (1, n_frames), float64
+        Decibels; 0 in silence.
+    """
+    peak = np.maximum(analysis.power.max(axis=0).astype(np.float64), LOG_FLOOR)
+    return 10.0 * np.log10(peak / _mean_power(analysis))[np.newaxis]
+
+
+def spectral_slope(analysis: ClipAnalysis) -> np.ndarray:
+    """Tilt of the spectrum: how its level changes from octave to octave.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+
+    Returns
+    -------
+    np.ndarray of shape (1, n_frames), float64
+        Decibels per octave: the least-squares line through the mel bands' levels over the
+        logarithm of their centre frequencies. 0 for white noise and for silence.
+    """
+    centres = mel_edges(analysis.sr, n_mels=analysis.n_mels)[1:-1]
+    octaves = np.log2(centres) - np.log2(centres).mean()
+    weights = octaves / np.sum(octaves**2)
+    return (weights[:, np.newaxis] * analysis.log_mel).sum(axis=0)[np.newaxis]
+
+
+def spectral_flux(analysis: ClipAnalysis) -> np.ndarray:
+    """Change of the spectrum's shape from frame to frame.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+
+    Returns
+    -------
+    np.ndarray of shape (1, n_frames), float64
+        Between 0 (same shape) and 2 (nothing in common); 1 from or to silence, 0 within silence
+        and for the first frame.
+
+    Notes
+    -----
+    ``sum_f (N_t[f] - N_{t-1}[f])^2``, with N the magnitude at unit Euclidean norm.
+
+    References
+    ----------
+    Tzanetakis, G. and Cook, P. (2002). Musical genre classification of audio signals. IEEE
+    Transactions on Speech and Audio Processing 10(5).
+    """
+    before = analysis.before or analysis
+    energy = np.append(before.energy[0], analysis.energy).astype(np.float64)
+    first = np.einsum("ft,ft->t", before.magnitude[:, :1], analysis.magnitude[:, :1])
+    others = np.einsum("ft,ft->t", analysis.magnitude[:, :-1], analysis.magnitude[:, 1:])
+    common = _ratio(np.append(first, others), np.sqrt(energy[:-1] * energy[1:]))
+    sounds = (energy > 0).astype(np.float64)
+    return np.maximum(0.0, sounds[:-1] + sounds[1:] - 2.0 * common)[np.newaxis]
+
+
+def onset_strength(analysis: ClipAnalysis) -> np.ndarray:
+    """Mean rise of the mel bands' levels from frame to frame.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+
+    Returns
+    -------
+    np.ndarray of shape (1, n_frames), float64
+        Decibels; 0 for the first frame.
+
+    Notes
+    -----
+    ``mean_m max(0, L_t[m] - L_{t-1}[m])``, with L the log-mel spectrum.
+
+    References
+    ----------
+    Boeck, S. and Widmer, G. (2013). Maximum filter vibrato suppression for onset detection.
+    International Conference on Digital Audio Effects.
+    """
+    before = analysis.before or analysis
+    levels = np.concatenate([before.log_mel[:, :1], analysis.log_mel], axis=1)
+    return np.maximum(0.0, np.diff(levels, axis=1)).mean(axis=0)[np.newaxis]
+
+
+@lru_cache(maxsize=16)
+def _contrast_bands(sr: int, n_fft: int, n_bands: int, lowest_hz: float) -> tuple:
+    """Give each band's first and last bin (exclusive) and how many of its bins are extreme."""
+    edges = [0.0, *(lowest_hz * 2.0**k for k in range(n_bands + 1))]
+    if edges[-2] >= sr / 2:
+        raise ValueError(f"bands must start below sr / 2 = {sr / 2} Hz, got one at {edges[-2]} Hz")
+    frequencies = np.arange(1 + n_fft // 2) * sr / n_fft
+    bands = []
+    for k, (low, high) in enumerate(pairwise(edges)):
+        is_last = k == n_bands
+        start = int(np.searchsorted(frequencies, low)) - (k > 0)
+        stop = int(np.searchsorted(frequencies, high, side="right"))
+        stop = len(frequencies) if is_last else stop
+        n_extreme = max(1, round(0.02 * (stop - start)))
+        bands.append((start, stop if is_last else stop - 1, n_extreme))
+    return tuple(bands)
+
+
+def spectral_contrast(
+    analysis: ClipAnalysis, *, n_bands: int = 6, lowest_hz: float = 200.0
+) -> np.ndarray:
+    """Height of the peaks over the valleys, in octave bands.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+    n_bands : int
+        Number of octaves; a band below them makes one more row.
+    lowest_hz : float
+        Lower edge of the first octave in Hz.
+
+    Returns
+    -------
+    np.ndarray of shape (n_bands + 1, n_frames), float64
+        ``10 log10`` of the mean of the largest 2 % of magnitudes over that of the smallest 2 %
+        (at least one bin), both at least ``sqrt(LOG_FLOOR)``; as in
+        ``librosa.feature.spectral_contrast``. 0 in silence.
+
+    Raises
+    ------
+    ValueError
+        If a band would start at or above half the sampling rate.
+
+    References
+    ----------
+    Jiang, D.-N. et al. (2002). Music type classification by spectral contrast feature. IEEE
+    International Conference on Multimedia and Expo.
+    """
+    extremes = np.empty((2, n_bands + 1, analysis.n_frames))
+    bands = _contrast_bands(analysis.sr, analysis.n_fft, n_bands, lowest_hz)
+    for k, (start, stop, n_extreme) in enumerate(bands):
+        band = analysis.magnitude[start:stop]
+        if n_extreme == 1:
+            extremes[:, k] = band.max(axis=0), band.min(axis=0)
+        else:
+            ascending = np.sort(band, axis=0)  # faster than selection
+            extremes[0, k] = ascending[-n_extreme:].mean(axis=0)
+            extremes[1, k] = ascending[:n_extreme].mean(axis=0)
+    peaks, valleys = 10.0 * np.log10(np.maximum(extremes, np.sqrt(LOG_FLOOR)))
+    return peaks - valleys

@@ -1,0 +1,159 @@
+"""A synthetic room and microphone: reverberation, colour, background noise.
+
+The room is an impulse response of exponentially decaying noise (J. A. Moorer, About This
+Reverberation Business, Computer Music Journal 3(2), 1979), duller the later it arrives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.fft import irfft, next_fast_len, rfft
+from scipy.signal import lfilter
+
+# Below 62 Hz and above 8 kHz a tilt stays level: three octaves either side of 500 Hz and more.
+TILT_CENTRE_HZ, TILT_OCTAVES = 707.0, 3.5
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where a clip was recorded, and through what.
+
+    Parameters
+    ----------
+    rt60_s : float
+        Time in which the reverberation falls by 60 dB, in seconds.
+    wet_db : float
+        Level of the reverberation against the direct sound.
+    predelay_s : float
+        How much later it arrives.
+    damping_hz : float
+        Corner of the low-pass that the walls are.
+    tilt_db : float
+        Colour of the microphone, in dB per octave.
+    seed : int
+        Which of the rooms of this kind.
+    """
+
+    rt60_s: float
+    wet_db: float
+    predelay_s: float
+    damping_hz: float
+    tilt_db: float
+    seed: int
+
+    def impulse_response(self, sr: int) -> np.ndarray:
+        """Give the reverberation alone, without the direct sound.
+
+        Parameters
+        ----------
+        sr : int
+            Sampling rate in Hz.
+
+        Returns
+        -------
+        np.ndarray of shape (n_timepoints,)
+            Its energy is `wet_db` against a unit impulse.
+        """
+        times = np.arange(max(1, round(self.rt60_s * sr))) / sr
+        noise = np.random.default_rng(self.seed).standard_normal(len(times))
+        reverberation = low_pass(noise, cutoff_hz=self.damping_hz, sr=sr)
+        reverberation *= 10 ** (-3 * times / self.rt60_s)
+        reverberation *= 10 ** (self.wet_db / 20) / np.sqrt((reverberation**2).sum())
+        return np.concatenate([np.zeros(round(self.predelay_s * sr)), reverberation])
+
+
+def draw_room(rng: np.random.Generator) -> Room:
+    """Draw a room between a dry studio and a hall.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    Room
+        Reverberation of 0.15 to 1.5 s.
+    """
+    return Room(
+        rt60_s=round(float(np.exp(rng.uniform(np.log(0.15), np.log(1.5)))), 3),
+        wet_db=round(float(rng.uniform(-20, -8)), 2),
+        predelay_s=round(float(rng.uniform(0.002, 0.03)), 4),
+        damping_hz=round(float(rng.uniform(2000, 7000)), 1),
+        tilt_db=round(float(rng.uniform(-0.75, 0.75)), 2),
+        seed=int(rng.integers(2**32)),
+    )
+
+
+def record(waveform: np.ndarray, room: Room, *, sr: int) -> np.ndarray:
+    """Play a waveform in a room and take up what its microphone hears.
+
+    Parameters
+    ----------
+    waveform : np.ndarray of shape (n_timepoints,)
+        The dry sound.
+    room : Room
+        Where it sounds.
+    sr : int
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    np.ndarray of shape (n_timepoints,)
+        As long as the waveform; what still reverberates is cut off.
+    """
+    response = room.impulse_response(sr)
+    n_fft = next_fast_len(len(waveform) + len(response) - 1, real=True)
+    frequencies = np.fft.rfftfreq(n_fft, 1 / sr)
+    octaves = np.log2(np.maximum(frequencies, 1.0) / TILT_CENTRE_HZ)
+    tilt = 10 ** (room.tilt_db * np.clip(octaves, -TILT_OCTAVES, TILT_OCTAVES) / 20)
+    transfer = tilt * (1 + rfft(response, n_fft))
+    return irfft(rfft(waveform, n_fft) * transfer, n_fft)[: len(waveform)]
+
+
+def make_noise(
+    n_timepoints: int, rng: np.random.Generator, *, cutoff_hz: float, sr: int
+) -> np.ndarray:
+    """Make background noise: white, falling by 6 dB an octave above a corner.
+
+    Parameters
+    ----------
+    n_timepoints : int
+        Length.
+    rng : np.random.Generator
+        Source of randomness.
+    cutoff_hz : float
+        The corner in Hz.
+    sr : int
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    np.ndarray of shape (n_timepoints,)
+        Of root mean square 1.
+    """
+    noise = low_pass(rng.standard_normal(n_timepoints), cutoff_hz=cutoff_hz, sr=sr)
+    return noise / np.sqrt((noise**2).mean())
+
+
+def low_pass(waveform: np.ndarray, *, cutoff_hz: float, sr: int) -> np.ndarray:
+    """Filter with one pole.
+
+    Parameters
+    ----------
+    waveform : np.ndarray of shape (n_timepoints,)
+        Any sound.
+    cutoff_hz : float
+        Where the response is 3 dB down, in Hz.
+    sr : int
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    np.ndarray of shape (n_timepoints,)
+        The filtered sound.
+    """
+    pole = np.exp(-2 * np.pi * min(cutoff_hz, 0.45 * sr) / sr)
+    return lfilter([1 - pole], [1, -pole], waveform)
