@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from features.audio import Clip
@@ -32,7 +32,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console(highlight=False)
+# A pipe has no width: tables there must not be cut to that of a terminal.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
 err = Console(stderr=True, highlight=False)
 
 Jobs = Annotated[int, typer.Option(help="Worker processes; -1: one a core.")]
@@ -84,13 +85,28 @@ def _progress(what: str, unit: str = "clips") -> Iterator[Callable[..., None]]:
     yield report
 
 
+@contextmanager
+def _stages(what: str) -> Iterator[Callable[[str], None]]:
+    """Show the stage of a job that cannot be counted."""
+    if err.is_terminal:
+        with err.status(what) as status:
+            yield lambda stage: status.update(f"{what}: {stage}")
+    else:
+        yield lambda stage: _tell(f"{what}: {stage}")
+
+
+def _tell(text: str) -> None:
+    """Print a line for people on the error stream, which no pipe takes for a result."""
+    err.print(text, soft_wrap=True, markup=False)
+
+
 def _read_source(source: Path, layout: str | None) -> Manifest:
     """Read a manifest, or a corpus as it lies on disk."""
     from features.corpora.layouts import detect_layout, read_corpus
 
     if layout is None:
         layout, reason = detect_layout(source)
-        err.print(f"layout: {layout} ({reason})", soft_wrap=True)
+        _tell(f"layout: {layout} ({reason})")
     return read_corpus(source, layout=layout)
 
 
@@ -360,9 +376,11 @@ def report(
     """
     from reports.page import create_report
 
-    with _progress("report", "parts") as progress:
-        create_report(sources, output, title=title, seed=seed, progress=progress)
-    _say(f"report: {output / 'index.html'}")
+    with _stages("report") as tell:
+        answer = create_report(sources, output, title=title, seed=seed, progress=tell)
+    for sentence in answer["sentences"]:
+        _say(sentence)
+    _say(f"report: {answer['report']}")
 
 
 @app.command()
@@ -390,15 +408,15 @@ def predict(
     if as_json:
         sys.stdout.write(json.dumps([p.as_dict() for p in predictions], indent=2) + "\n")
     else:
-        table = Table("clip", "labels", f"top {top}", box=None)
+        table = Table(Column("clip", overflow="fold"), "labels", f"top {top}", box=None)
         for prediction in predictions:
             ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])[:top]
             shown = prediction.error or "  ".join(f"{label} {p:.2f}" for label, p in ranked)
             table.add_row(prediction.clip_id, ", ".join(prediction.labels) or "-", shown)
-        out.print(table, soft_wrap=True)
+        out.print(table)
     n_failed = sum(bool(prediction.error) for prediction in predictions)
     if n_failed:
-        err.print(f"warning: {n_failed} of {len(predictions)} clips could not be read")
+        _tell(f"warning: {n_failed} of {len(predictions)} clips could not be read")
 
 
 def _list_clips(audio: Sequence[Path]) -> tuple[list[Clip], list[str]]:
@@ -432,7 +450,7 @@ def _list_clips(audio: Sequence[Path]) -> tuple[list[Clip], list[str]]:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, UserWarning | RuntimeWarning):
-        err.print(f"warning: {message}", soft_wrap=True, markup=False)
+        _tell(f"warning: {message}")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -458,15 +476,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (ValueError, OSError, ImportError) as error:
         if debug:
             raise
-        err.print(f"error: {error}", soft_wrap=True, markup=False)
+        _tell(f"error: {error}")
         raise SystemExit(2) from error
     except KeyboardInterrupt:
-        err.print("stopped; what is finished is kept")
+        _tell("stopped; what is finished is kept")
         raise SystemExit(130) from None
     except Exception as error:
         if debug:
             raise
-        err.print(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
+        _tell(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
         raise SystemExit(1) from error
 
 
