@@ -75,6 +75,7 @@ def fit_bundle(
         names = [member for member in members if isinstance(member, str)]
         settings = MemberSettings(
             feature_names=list(table.values.columns),
+            n_samples=int(data.train.sum()),
             random_state=random_state,
             minutes_per_network=_minutes_each(names, deep_minutes, fold_of_row, n_jobs),
             cache_dir=cache_dir,
