@@ -88,7 +88,11 @@ def fit_bundle(
         stack.fit(*data.take(data.train), groups=data.groups[data.train],
                   parents=data.parents[data.train])  # fmt: skip
         if data.validation.any():
-            stack.calibrate(*data.take(data.validation), parents=data.parents[data.validation])
+            stack.calibrate(
+                *data.take(data.validation),
+                groups=data.groups[data.validation],
+                parents=data.parents[data.validation],
+            )
         data.warn_if_thresholds_do_not_transfer()
         results = _results(stack, data, fold_of_row, table)
     for member in stack.members_:

@@ -178,7 +178,7 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         scores = self._fit_members(X, targets, groups)
         self._fit_final(scores, labels.indicator)
         self._parents = None if parents is None else np.asarray(parents)
-        self._decide_out_of_fold(labels.indicator)
+        self._decide_out_of_fold(labels.indicator, groups)
         self.calibration_ = None
         return self
 
@@ -299,7 +299,7 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         combined = np.column_stack(columns)
         return combined if self._multilabel else normalise_rows(combined)
 
-    def _decide_out_of_fold(self, truth: np.ndarray) -> None:
+    def _decide_out_of_fold(self, truth: np.ndarray, groups: np.ndarray | None) -> None:
         """Decide each fold by thresholds from the other folds; keep those from all for use."""
         self.oof_scores_ = {n: average_over(self._parents, s) for n, s in self.oof_scores_.items()}
         if not self._multilabel:
@@ -313,13 +313,16 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
             for fold in np.unique(self.folds_):
                 rows = first & (self.folds_ != fold)
                 held_out = self.folds_ == fold
-                decisions[held_out] = decide(
-                    scores[held_out], fit_thresholds(truth[rows], scores[rows])
-                )
+                cut = fit_thresholds(truth[rows], scores[rows], groups=_take(groups, rows))
+                decisions[held_out] = decide(scores[held_out], cut)
             self.oof_decisions_[name] = decisions
-            self.thresholds_[name] = fit_thresholds(truth[first], scores[first])
+            self.thresholds_[name] = fit_thresholds(
+                truth[first], scores[first], groups=_take(groups, first)
+            )
 
-    def calibrate(self, X: Any, y: Any, parents: Any = None) -> StackingEnsembleClassifier:
+    def calibrate(
+        self, X: Any, y: Any, groups: Any = None, parents: Any = None
+    ) -> StackingEnsembleClassifier:
         """Fit calibration and thresholds anew, on labelled rows that took no part in `fit`.
 
         Parameters
@@ -328,6 +331,8 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
             Validation rows, from other groups than the training rows.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Their labels, as in `fit`.
+        groups : array-like of shape (n_samples,) or None
+            As in `fit`; rows of one group count as one where a threshold is weighed.
         parents : array-like of shape (n_samples,) or None
             As in `fit`.
 
@@ -344,7 +349,11 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self.calibration_ = {n: fit_calibration(truth[first], s[first]) for n, s in scores.items()}
         if self.thresholds_ is not None:
             self.thresholds_ = {
-                n: fit_thresholds(truth[first], calibrate(s[first], self.calibration_[n]))
+                n: fit_thresholds(
+                    truth[first],
+                    calibrate(s[first], self.calibration_[n]),
+                    groups=_take(None if groups is None else np.asarray(groups), first),
+                )
                 for n, s in scores.items()
             }
         return self
@@ -474,6 +483,10 @@ def _fit_and_score(
 def _frequencies(truth: np.ndarray) -> np.ndarray:
     known = (truth >= 0).sum(axis=0)
     return np.divide((truth == 1).sum(axis=0), known, out=np.zeros(truth.shape[1]), where=known > 0)
+
+
+def _take(groups: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if groups is None else groups[rows]
 
 
 def _first_of_each(parents: np.ndarray | None, n_samples: int) -> np.ndarray:

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-# Positives at which a label's own threshold and the one of all labels count the same: below some
-# thirty positives the best cut of one label is mostly chance.
+# Groups with the label at which its own threshold and the one of all labels count the same: below
+# some thirty positives the best cut of one label is mostly chance, and clips of one song are hardly
+# more than one positive.
 SHRINKAGE = 10.0
 
 
 def fit_thresholds(
-    y_true: np.ndarray, scores: np.ndarray, *, shrinkage: float = SHRINKAGE
+    y_true: np.ndarray,
+    scores: np.ndarray,
+    *,
+    groups: np.ndarray | None = None,
+    shrinkage: float = SHRINKAGE,
 ) -> np.ndarray:
     """Find the threshold of each label that gives it the highest F1, shrunk towards a common one.
 
@@ -24,6 +29,8 @@ def fit_thresholds(
         1 present, 0 absent, -1 unknown (left out).
     scores : np.ndarray of shape (n_samples, n_labels)
         Out-of-fold probabilities.
+    groups : np.ndarray of shape (n_samples,) or None
+        Rows of one group count as one; None means that every row stands alone.
     shrinkage : float
         A label with this many positives lies half way between its own best threshold and the one
         that is best for all labels pooled; 0 keeps its own.
@@ -48,7 +55,8 @@ def fit_thresholds(
         rows = known[:, label]
         truth = y_true[rows, label]
         own = _best_threshold(truth, scores[rows, label])
-        n_positives = int(truth.sum())
+        positive = rows & (y_true[:, label] == 1)
+        n_positives = positive.sum() if groups is None else len(np.unique(groups[positive]))
         weight = n_positives / (n_positives + shrinkage) if own is not None else 0.0
         thresholds[label] = weight * (own if own is not None else 0.0) + (1.0 - weight) * common
     return thresholds
