@@ -1,0 +1,170 @@
+"""Convolutional-recurrent backbone: three convolution blocks, then an LSTM over time.
+
+The layout follows the UrbanSound8K CRNN (convolution, batch normalisation, ELU, max-pooling and
+dropout three times; two LSTM layers of 64; the last valid step), made cheaper for training on a
+processor: frames are 46 ms apart at 22,050 Hz, and pooling comes before normalisation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence
+
+from deep.backbones.network import AudioNetwork, Backbone
+from deep.backbones.registry import BackboneConfig, register_backbone
+from deep.frontends.log_mel import LogMelFrontend, valid_mask
+from deep.heads import LinearHead
+
+
+class ConvRecurrentBackbone(Backbone):
+    """Frames to embeddings; a clip's embedding does not depend on padding.
+
+    Parameters
+    ----------
+    n_bands : int
+        Rows of the input.
+    channels : sequence of int
+        Output channels of each convolution block.
+    pools : sequence of (int, int)
+        Max-pooling of each block along bands and time.
+    hidden_size : int
+        Units of the LSTM in each direction.
+    n_layers : int
+        Layers of the LSTM.
+    bidirectional : bool
+        Whether the LSTM also reads backwards; the embedding then joins the final states of both
+        directions.
+    dropout : float
+        Probability of dropping a value after each block.
+    """
+
+    def __init__(
+        self,
+        n_bands: int,
+        *,
+        channels: Sequence[int] = (32, 64, 64),
+        pools: Sequence[tuple[int, int]] = ((2, 2), (2, 2), (4, 1)),
+        hidden_size: int = 64,
+        n_layers: int = 2,
+        bidirectional: bool = True,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__()
+        blocks, n_in, self.min_frames = [], 1, 1
+        for n_out, pool in zip(channels, pools, strict=True):
+            blocks.append(
+                nn.Sequential(
+                    nn.Conv2d(n_in, n_out, 3, padding=1, bias=False),
+                    # Before the normalisation: four times fewer values to normalise and activate.
+                    nn.MaxPool2d(tuple(pool)),
+                    nn.BatchNorm2d(n_out),
+                    nn.ELU(),
+                    nn.Dropout(dropout),
+                )
+            )
+            n_in, n_bands = n_out, n_bands // pool[0]
+            self.min_frames *= pool[1]
+        # channels_last more than doubles the speed of these convolutions on a processor.
+        self.blocks = nn.ModuleList(blocks).to(  # type: ignore[call-overload]
+            memory_format=torch.channels_last
+        )
+        self.time_pools = [pool[1] for pool in pools]
+        self.lstm = nn.LSTM(
+            n_in * n_bands,
+            hidden_size,
+            n_layers,
+            batch_first=True,
+            bidirectional=bidirectional,
+            dropout=dropout if n_layers > 1 else 0.0,
+        )
+        self.embedding_size = hidden_size * (2 if bidirectional else 1)
+
+    def forward(self, frames: Tensor, n_frames: Tensor) -> Tensor:
+        """Compute one embedding per clip.
+
+        Parameters
+        ----------
+        frames : Tensor of shape (n_samples, n_bands, n_frames)
+            Zero past each clip's last frame.
+        n_frames : Tensor of shape (n_samples,), int64, on the CPU
+            Valid frames of each clip, at least ``min_frames``.
+
+        Returns
+        -------
+        Tensor of shape (n_samples, embedding_size)
+            The LSTM's state after the last valid step; read backwards, after the first.
+        """
+        maps = frames[:, None].contiguous(memory_format=torch.channels_last)
+        for block, time_pool in zip(self.blocks, self.time_pools, strict=True):
+            maps = block(maps)
+            n_frames = n_frames // time_pool
+            # Past the end there must be zeros, as a convolution sees them beyond a clip alone.
+            mask = valid_mask(n_frames, maps.shape[-1], device=maps.device)
+            maps = maps * mask[:, None, None, :]
+        steps = maps.permute(0, 3, 1, 2).flatten(start_dim=2).float()
+        with torch.autocast(steps.device.type, enabled=False):
+            packed = pack_padded_sequence(steps, n_frames, batch_first=True, enforce_sorted=False)
+            _, (final, _) = self.lstm(packed)
+        n_directions = 2 if self.lstm.bidirectional else 1
+        return torch.cat(list(final[-n_directions:]), dim=1)
+
+
+@register_backbone(
+    BackboneConfig(
+        name="crnn",
+        source="after the UrbanSound8K CRNN (github.com/ksanjeevan/crnn-audio-classification)",
+        licence="MIT",
+        sr=22050,
+        embedding_size=128,
+    )
+)
+def create_crnn(
+    *,
+    n_classes: int,
+    sr: int = 22050,
+    n_fft: int = 2048,
+    hop_length: int = 1024,
+    n_mels: int = 64,
+    channels: Sequence[int] = (32, 64, 64),
+    pools: Sequence[tuple[int, int]] = ((2, 2), (2, 2), (4, 1)),
+    hidden_size: int = 64,
+    n_layers: int = 2,
+    bidirectional: bool = True,
+    dropout: float = 0.1,
+    head_dropout: float = 0.3,
+) -> AudioNetwork:
+    """Make a convolutional-recurrent network over log-mel frames.
+
+    Parameters
+    ----------
+    n_classes : int
+        Number of logits per row.
+    sr : int
+        Sampling rate in Hz.
+    n_fft, hop_length, n_mels : int
+        See `LogMelFrontend`.
+    channels, pools, hidden_size, n_layers, bidirectional, dropout
+        See `ConvRecurrentBackbone`.
+    head_dropout : float
+        See `LinearHead`.
+
+    Returns
+    -------
+    AudioNetwork
+        About 320 thousand parameters.
+    """
+    frontend = LogMelFrontend(sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
+    backbone = ConvRecurrentBackbone(
+        n_mels,
+        channels=channels,
+        pools=pools,
+        hidden_size=hidden_size,
+        n_layers=n_layers,
+        bidirectional=bidirectional,
+        dropout=dropout,
+    )
+    head = LinearHead(backbone.embedding_size, n_classes, dropout=head_dropout)
+    return AudioNetwork(frontend, backbone, head)

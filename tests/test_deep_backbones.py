@@ -1,0 +1,126 @@
+"""Every registered backbone keeps its promises."""
+
+import numpy as np
+import pytest
+import torch
+
+from deep.backbones.registry import (
+    BackboneConfig,
+    create_backbone,
+    get_backbone_config,
+    list_backbones,
+    register_backbone,
+)
+
+every_backbone = pytest.mark.parametrize("name", list_backbones())
+
+
+def padded(*waveforms: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    lengths = torch.tensor([len(waveform) for waveform in waveforms])
+    batch = torch.zeros(len(waveforms), int(lengths.max()))
+    for row, waveform in zip(batch, waveforms, strict=True):
+        row[: len(waveform)] = torch.from_numpy(waveform.astype(np.float32))
+    return batch, lengths
+
+
+@pytest.fixture
+def make_network():
+    """Make a network in evaluation mode whose normalisation layers are not the identity."""
+
+    def make(name: str, **options) -> torch.nn.Module:
+        torch.manual_seed(0)
+        network = create_backbone(name, n_classes=4, **options)
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
+                module.running_mean.normal_()
+                module.running_var.uniform_(0.5, 2)
+                module.weight.data.uniform_(0.5, 2)
+                module.bias.data.normal_()
+        return network.eval()
+
+    return make
+
+
+@every_backbone
+def test_logits_and_embeddings_have_the_promised_shapes(name, make_network, rng):
+    network = make_network(name)
+    batch = padded(rng.normal(size=5000), rng.normal(size=9000), rng.normal(size=20000))
+    assert network(*batch).shape == (3, 4)
+    assert network.embeddings(*batch).shape == (3, get_backbone_config(name).embedding_size)
+
+
+@every_backbone
+@pytest.mark.parametrize("length", [1, 700, 4096, 11025, 22051])
+def test_output_is_the_same_alone_and_in_a_padded_batch(name, length, make_network, rng):
+    network = make_network(name)
+    clip, longer = rng.normal(size=length), 50 * rng.normal(size=33333)
+    alone = network(*padded(clip))
+    together = network(*padded(longer, clip))
+    torch.testing.assert_close(together[1], alone[0], rtol=0, atol=1e-5)
+
+
+@every_backbone
+def test_gain_does_not_change_the_output(name, make_network, rng):
+    clip = rng.normal(size=8000)
+    logits = make_network(name)(*padded(clip, 1e-3 * clip))
+    torch.testing.assert_close(logits[1], logits[0], rtol=0, atol=1e-4)
+
+
+@every_backbone
+@pytest.mark.parametrize("clip", [np.zeros(1), np.ones(1), np.zeros(30000)], ids=str)
+def test_silent_and_one_sample_clips_give_finite_outputs(name, clip, make_network):
+    assert make_network(name)(*padded(clip)).isfinite().all()
+
+
+@every_backbone
+def test_config_says_where_it_comes_from(name):
+    config = get_backbone_config(name)
+    assert config.name == name
+    assert config.source
+    assert config.licence
+    assert config.sr > 0
+
+
+@every_backbone
+def test_gradients_reach_every_parameter(name, rng):
+    network = create_backbone(name, n_classes=4)
+    network(*padded(rng.normal(size=5000), rng.normal(size=9000))).square().sum().backward()
+    without = [key for key, value in network.named_parameters() if value.grad is None]
+    assert without == []
+
+
+@pytest.mark.parametrize("bidirectional", [True, False], ids=["both-ways", "forwards"])
+def test_crnn_embedding_is_the_state_after_the_last_valid_step(bidirectional, make_network, rng):
+    network = make_network("crnn", bidirectional=bidirectional, n_layers=1)
+    backbone = network.backbone
+    steps = []
+    backbone.lstm.register_forward_pre_hook(lambda _, inputs: steps.append(inputs[0].data))
+    embedding = network.embeddings(*padded(rng.normal(size=12000)))[0]
+    outputs, _ = backbone.lstm(steps[0][None])
+    size = backbone.lstm.hidden_size
+    expected = outputs[0, -1, :size]
+    if bidirectional:
+        expected = torch.cat([expected, outputs[0, 0, size:]])
+    torch.testing.assert_close(embedding, expected, rtol=0, atol=1e-6)
+
+
+def test_an_unknown_backbone_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"one of \[.*'crnn'.*\], got 'nope'"):
+        create_backbone("nope", n_classes=2)
+
+
+def test_a_name_cannot_be_registered_twice():
+    config = BackboneConfig(name="crnn", source="x", licence="MIT", sr=1, embedding_size=1)
+    with pytest.raises(ValueError, match="'crnn' is registered twice"):
+        register_backbone(config)(lambda **_: None)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@every_backbone
+def test_cpu_and_gpu_agree(name, make_network, rng):
+    network, batch = make_network(name), padded(rng.normal(size=9000), rng.normal(size=20000))
+    expected = network(*batch)
+    with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        actual = network.cuda()(batch[0].cuda(), batch[1]).cpu()
+    torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-3)
