@@ -298,7 +298,7 @@ def _rebuild(card: dict[str, Any], directory: Path) -> StackingEnsembleClassifie
     return stack
 
 
-def _arrays(lists: dict[str, Any] | None) -> dict[str, np.ndarray] | None:
+def _arrays(lists: dict[str, Any] | None) -> Any:
     return None if lists is None else {name: np.array(values) for name, values in lists.items()}
 
 

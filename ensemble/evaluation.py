@@ -113,8 +113,8 @@ def _truth(bundle: Bundle, manifest: Manifest) -> np.ndarray:
 
 def _is_scored(bundle: Bundle, truth: np.ndarray) -> np.ndarray:
     if bundle.task == "single-label":
-        return ((truth == 1).sum(axis=1) == 1) & (truth >= 0).all(axis=1)
-    return (truth >= 0).any(axis=1)
+        return np.asarray(((truth == 1).sum(axis=1) == 1) & (truth >= 0).all(axis=1))
+    return np.asarray((truth >= 0).any(axis=1))
 
 
 def _results(

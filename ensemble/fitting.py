@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import joblib
@@ -103,7 +104,7 @@ def fit_bundle(
         "seed": random_state,
         "n_folds": int(fold_of_row.max()) + 1,
         "n_training_clips": int(data.train.sum()),
-        "folds_sha256": hash_folds(data.clip_ids[data.train], fold_of_row[data.train]),
+        "folds_sha256": hash_folds(list(data.clip_ids[data.train]), fold_of_row[data.train]),
         "clip_ids_sha256": hash_clip_ids(data.clip_ids[data.train]),
         "silent": list(table.card["silent"]),
     }
@@ -142,13 +143,14 @@ class _Rows:
         self.task = task or table.manifest.task
         truth = manifest.label_matrix(self.classes)
         self._check_task(truth)
-        labelled = (truth >= 0).any(axis=1)
+        labelled = np.asarray((truth >= 0).any(axis=1))
         if not labelled.all():
             _warn(f"{(~labelled).sum()} clips are unlabelled and take no part")
         manifest, self.truth = manifest.select(labelled), truth[labelled]
         self.manifest: Manifest = manifest
         clips = manifest.clips
-        self.X = table.values.loc[clips["clip_id"]].assign(**{CLIP: manifest.audio_clips()})
+        self.X = table.values.loc[clips["clip_id"]]
+        self.X[CLIP] = pd.Series(manifest.audio_clips(), index=self.X.index, dtype=object)
         self.clip_ids = clips["clip_id"].to_numpy(dtype=object)
         self.groups = clips["group"].to_numpy(dtype=object)
         self.parents = clips["parent"].to_numpy(dtype=object)
@@ -238,9 +240,9 @@ def _results(
         stages.append(("test", data.test, scores, stack.decide_models(scores)))
     score_frames, decision_frames = [], []
     for stage, rows, scores, decisions in stages:
-        place = {"classes": data.classes, "clip_ids": data.clip_ids[rows], "stage": stage}
-        score_frames.append(score_frame(scores, **place, dtype=np.float32))
-        decision_frames.append(score_frame(decisions, **place, dtype=np.int8))
+        frame = partial(score_frame, classes=data.classes, clip_ids=data.clip_ids[rows])
+        score_frames.append(frame(scores, stage=stage, dtype=np.float32))
+        decision_frames.append(frame(decisions, stage=stage, dtype=np.int8))
     index = pd.Index(data.clip_ids.astype(str), name="clip_id")
     split = data.manifest.clips["split"].replace("", "train").to_numpy()
     clips = pd.DataFrame(
@@ -288,15 +290,13 @@ def _counts(data: _Rows, folds: np.ndarray, table: FeatureTable) -> dict[str, in
     return {name: count for name, count in counts.items() if count}
 
 
-def _histories(stack: StackingEnsembleClassifier) -> dict[str, list[dict[str, Any]]] | None:
+def _histories(stack: StackingEnsembleClassifier) -> dict[str, list[list[dict[str, Any]]]]:
     """Learning curves of the networks, one for each fold."""
-    histories = {
-        f"{member.name}, fold {fold + 1}": list(model.history_)
-        for member in stack.members_
-        for fold, model in enumerate(stack.named_estimators_[member.name])
-        if hasattr(model, "history_")
+    return {
+        name: [list(model.history_) for model in models]
+        for name, models in stack.named_estimators_.items()
+        if all(hasattr(model, "history_") for model in models)
     }
-    return histories or None
 
 
 def _notes(stack: StackingEnsembleClassifier) -> list[str]:

@@ -133,7 +133,7 @@ def score_clips(
                 np.array([row.values for row in rows if row.values is not None]),
                 columns=features.feature_names,
             )
-            X[CLIP] = [clip for clip, ok in zip(chunk, good, strict=True) if ok]
+            X[CLIP] = pd.Series([c for c, ok in zip(chunk, good, strict=True) if ok], dtype=object)
             for name, values in bundle.stack.score_models(X).items():
                 scores[name] = np.full((len(chunk), values.shape[1]), np.nan)
                 scores[name][good] = values

@@ -179,7 +179,7 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self._fit_final(scores, labels.indicator)
         self._parents = None if parents is None else np.asarray(parents)
         self._decide_out_of_fold(labels.indicator, groups)
-        self.calibration_ = None
+        self.calibration_: dict[str, np.ndarray] | None = None
         return self
 
     def _check_rows(self, X: Any, *, reset: bool) -> Any:
@@ -303,11 +303,12 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         """Decide each fold by thresholds from the other folds; keep those from all for use."""
         self.oof_scores_ = {n: average_over(self._parents, s) for n, s in self.oof_scores_.items()}
         if not self._multilabel:
-            self.thresholds_ = None
+            self.thresholds_: dict[str, np.ndarray] | None = None
             self.oof_decisions_ = {n: decide(s, None) for n, s in self.oof_scores_.items()}
             return
         first = _first_of_each(self._parents, len(truth))
-        self.thresholds_, self.oof_decisions_ = {}, {}
+        thresholds: dict[str, np.ndarray] = {}
+        self.oof_decisions_ = {}
         for name, scores in self.oof_scores_.items():
             decisions = np.zeros(truth.shape, dtype=np.int8)
             for fold in np.unique(self.folds_):
@@ -316,9 +317,10 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
                 cut = fit_thresholds(truth[rows], scores[rows], groups=_take(groups, rows))
                 decisions[held_out] = decide(scores[held_out], cut)
             self.oof_decisions_[name] = decisions
-            self.thresholds_[name] = fit_thresholds(
+            thresholds[name] = fit_thresholds(
                 truth[first], scores[first], groups=_take(groups, first)
             )
+        self.thresholds_ = thresholds
 
     def calibrate(
         self, X: Any, y: Any, groups: Any = None, parents: Any = None
@@ -346,12 +348,13 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         scores = self.score_models(X, parents)
         truth = self._indicator(y)
         first = _first_of_each(None if parents is None else np.asarray(parents), len(truth))
-        self.calibration_ = {n: fit_calibration(truth[first], s[first]) for n, s in scores.items()}
+        fitted = {n: fit_calibration(truth[first], s[first]) for n, s in scores.items()}
+        self.calibration_ = fitted
         if self.thresholds_ is not None:
             self.thresholds_ = {
                 n: fit_thresholds(
                     truth[first],
-                    calibrate(s[first], self.calibration_[n]),
+                    calibrate(s[first], fitted[n]),
                     groups=_take(None if groups is None else np.asarray(groups), first),
                 )
                 for n, s in scores.items()
@@ -380,9 +383,14 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = self._check_rows(X, reset=False)
-        settings = {"classes": self.classes_, "multilabel": self._multilabel}
         members = {
-            member.name: ask_member(self.named_estimators_[member.name], member, X, **settings)
+            member.name: ask_member(
+                self.named_estimators_[member.name],
+                member,
+                X,
+                self.classes_,
+                multilabel=self._multilabel,
+            )
             for member in self.members_
         }
         scores = {
@@ -395,11 +403,10 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         scores = {name: average_over(parents, values) for name, values in scores.items()}
         if self.calibration_ is None:
             return scores
-        return {name: self._calibrated(name, values) for name, values in scores.items()}
-
-    def _calibrated(self, name: str, scores: np.ndarray) -> np.ndarray:
-        calibrated = calibrate(scores, self.calibration_[name])
-        return calibrated if self._multilabel else normalise_rows(calibrated)
+        calibrated = {name: calibrate(s, self.calibration_[name]) for name, s in scores.items()}
+        if self._multilabel:
+            return calibrated
+        return {name: normalise_rows(values) for name, values in calibrated.items()}
 
     def decide_models(self, scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Decide on scores of `score_models`.

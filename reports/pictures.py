@@ -247,21 +247,20 @@ def _map_caption(
 
 
 def _trainings(results: Results) -> Iterator[Picture]:
-    from reports.plots.curves import plot_history
+    from reports.plots.curves import plot_histories
 
     histories = results.card.get("histories")
     taken: set[str] = set()
-    for name, history in (histories if isinstance(histories, dict) else {}).items():
-        entries = [entry for entry in history if isinstance(entry, dict)]
-        if len(entries) < 2:
+    for name, runs in (histories if isinstance(histories, dict) else {}).items():
+        if not any(len(run) > 1 for run in runs):
             continue
         yield Picture(
             "training",
             f"training_{_file_stem(str(name), taken)}",
             f"Training of {name}",
-            f"{len(entries)} epochs. Training loss falling while validation loss rises would mean "
-            "that the network learns the recordings by heart.",
-            plot_history(entries, name=str(name)),
+            f"{len(runs)} trainings, one line each. Training loss falling while validation loss "
+            "rises would mean that the network learns the recordings by heart.",
+            plot_histories(runs, name=str(name)),
         )
 
 

@@ -55,7 +55,7 @@ class Results:
         JSON-able description. The report shows, where present: ``members``, ``thresholds``
         ({label: value}), ``feature_set``, ``seed``, ``versions`` ({package: version}), ``counts``
         ({what: number}), ``failures`` (number), ``notes`` and ``warnings`` (lists of sentences),
-        ``histories`` ({name: one dict of numbers per epoch}).
+        ``histories`` ({name: for each training, one dict of numbers per epoch}).
     """
 
     classes: list[str]

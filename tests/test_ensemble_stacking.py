@@ -193,7 +193,7 @@ def test_a_label_that_is_always_absent_gets_a_constant(many_labels):
     X, y, groups = many_labels
     y = y.copy()
     y[:, 1] = 0
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="Label not 1 is present"):
         stack = StackingEnsembleClassifier([("logistic", one_vs_rest(), None)], cv=3).fit(
             X, y, groups
         )

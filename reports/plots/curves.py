@@ -88,15 +88,20 @@ def plot_roc(
     return tidy(ax, grid="both")
 
 
-def plot_history(
-    history: Sequence[Mapping[str, Any]], *, name: str = "", figure: Figure | None = None
+def plot_histories(
+    histories: Sequence[Sequence[Mapping[str, Any]]],
+    *,
+    name: str = "",
+    figure: Figure | None = None,
 ) -> Figure:
-    """Draw how a training went: losses in one panel, scores in another.
+    """Draw how trainings of one kind went: losses in one panel, validation scores in another.
 
     Parameters
     ----------
-    history : sequence of mappings
-        One per epoch, of numbers by name; ``epoch`` (from 1) is optional.
+    histories : sequence of sequences of mappings
+        For each training, such as that of a fold, one entry per epoch of numbers by name;
+        ``epoch`` (from 1) is optional. Names with ``loss`` are losses, other names that start
+        with ``validation_`` are scores; what else there is counts time and is not drawn.
     name : str
         Whose training it is, for the title.
     figure : Figure, optional
@@ -105,26 +110,27 @@ def plot_history(
     Returns
     -------
     Figure
-        One panel if there are only losses or only scores.
+        One line for each training and quantity; one panel if there are only losses.
     """
-    kinds = list(dict.fromkeys(key for entry in history for key in entry))
-    curves = {kind: _history_curve(history, kind) for kind in kinds if _is_curve(kind)}
-    curves = {kind: curve for kind, curve in curves.items() if len(curve)}
-    losses = {kind: curve for kind, curve in curves.items() if "loss" in kind}
-    others = {kind: curve for kind, curve in curves.items() if "loss" not in kind}
-    panels = [panel for panel in (losses, others) if panel]
+    kinds = list(dict.fromkeys(key for run in histories for entry in run for key in entry))
+    losses = [kind for kind in kinds if "loss" in kind]
+    scores = [kind for kind in kinds if kind.startswith("validation_") and kind not in losses]
+    panels = [("Loss", losses), ("Score", scores)] if scores else [("Loss", losses)]
     if figure is None:
-        figure = new_figure(width=1.4 + 4.2 * max(len(panels), 1), height=3.2)
-    for ax, panel in zip(
-        np.atleast_1d(figure.subplots(1, max(len(panels), 1))), panels, strict=False
-    ):
-        for number, (kind, curve) in enumerate(panel.items()):
-            colour = PALETTE[number % len(PALETTE)]
-            label = plain(kind.replace("_", " "))
-            ax.plot(*curve.T, color=colour, marker="o", markersize=2.5, linewidth=1.4, label=label)
-        ax.set(xlabel="Epoch", ylabel="Loss" if panel is losses else "Score")
+        figure = new_figure(width=1.4 + 4.2 * len(panels), height=3.2)
+    for ax, (title, shown) in zip(np.atleast_1d(figure.subplots(1, len(panels))), panels,
+                                  strict=True):  # fmt: skip
+        for kind in shown:
+            # Validation keeps its colour from panel to panel.
+            colour = PALETTE[0] if kind.startswith("validation_") else PALETTE[1]
+            for number, run in enumerate(histories):
+                label = plain(kind.replace("_", " ")) if number == 0 else None
+                ax.plot(*_history_curve(run, kind).T, color=colour, linewidth=1.3, alpha=0.8,
+                        label=label)  # fmt: skip
+        ax.set(xlabel="Epoch", ylabel=title)
         ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend(frameon=False, fontsize=9, labelcolor=INK)
+        if shown:
+            ax.legend(frameon=False, fontsize=9, labelcolor=INK)
         tidy(ax, grid="y")
     figure.suptitle(plain(name), color=INK, size=11)
     return figure
@@ -151,9 +157,3 @@ def _history_curve(history: Sequence[Mapping[str, Any]], kind: str) -> np.ndarra
         if isinstance(entry.get(kind), int | float) and np.isfinite(entry[kind])
     ]
     return np.array(points, dtype=float).reshape(-1, 2)
-
-
-def _is_curve(kind: str) -> bool:
-    # What counts time or steps is no measure of learning.
-    words = kind.split("_")
-    return not set(words) & {"epoch", "seconds", "s", "rate", "step", "steps", "time"}
