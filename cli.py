@@ -126,7 +126,7 @@ def _say_failures(n_failures: int, where: object) -> None:
 def demo(
     output: Annotated[Path, Output] = Path("demo"),
     members: Members = DEFAULT_MEMBERS,
-    deep_minutes: DeepMinutes = 1.5,
+    deep_minutes: DeepMinutes = 4.0,
     jobs: Jobs = -1,
     seed: Seed = 0,
 ) -> None:
@@ -135,7 +135,7 @@ def demo(
     Example: python cli.py demo -o demo
     """
     output.mkdir(parents=True, exist_ok=True)
-    render(output / "corpus", seed=seed)
+    render(output / "corpus", train=440, jobs=jobs, seed=seed)
     extract(output / "corpus", output / "features.parquet", jobs=jobs)
     fit_ensemble(
         output / "features.parquet",
@@ -156,6 +156,7 @@ def render(
     test: Annotated[int, typer.Option(help="Polyphonic test clips.", min=0)] = 240,
     seconds: Annotated[float, typer.Option(help="Length of a clip.", min=1.0)] = 3.0,
     soundfont: Annotated[Path | None, typer.Option(help="A General MIDI SF2 file.")] = None,
+    jobs: Jobs = -1,
     seed: Seed = 0,
 ) -> None:
     """Render a labelled corpus of the 11 IRMAS instruments from a sampled soundfont.
@@ -173,6 +174,7 @@ def render(
             seconds=seconds,
             seed=seed,
             soundfont=soundfont,
+            n_jobs=jobs,
             progress=progress,
         )
     _say(f"{train + validation + test} clips: {path}")

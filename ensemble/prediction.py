@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,8 +83,7 @@ def bundle_features(bundle: Bundle) -> FeatureSet:
         If the set of that name is another one now.
     """
     features = get_feature_set(bundle.feature_set["name"])
-    # Through JSON and back, as the bundle's card went.
-    if json.loads(json.dumps(features.card())) != bundle.feature_set:
+    if features.card() != bundle.feature_set:
         raise ValueError(
             f"this version computes {features.name!r} otherwise than when the bundle was made; "
             "fit it again, or use the version it was made with (see its card.json)"

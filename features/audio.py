@@ -8,8 +8,9 @@ returns a shorter sound in silence.
 
 from __future__ import annotations
 
-import re
-import struct
+import io
+import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import soxr
+
+from features.declared_length import declared_frames, is_ogg_ended, mp3_declared_frames
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".opus")
 """File name endings that libsndfile decodes."""
@@ -32,11 +35,11 @@ MIN_SR, MAX_SR = 1_000, 768_000
 # -80 dBFS: below the noise floor of any 16-bit recording of a sounding thing.
 SILENCE_PEAK = 1e-4
 
-# Their encoders pad the end, so that the header's length is not exact.
-LOSSY_FORMATS = {"MP3", "OGG"}
-
-# Encoders pad: a segment's end or an MP3's declared length may pass the last sample by this much.
+# Encoders pad: a segment's end or an Ogg file's length may pass the last sample by this much.
 LENGTH_TOLERANCE_S = 0.06
+
+# Float files may pass 1.0, but near the end of float32 mixing and resampling overflow.
+MAX_AMPLITUDE = 1e30
 
 
 class AudioDecodeError(ValueError):
@@ -100,11 +103,42 @@ class AudioInfo:
     codec: str
 
 
+class _SoundFile(soundfile.SoundFile):
+    """A sound file that is read onwards.
+
+    soundfile seeks after every block of a seekable file. An MP3's decoder starts anew then, with
+    other last bits, and a FLAC stream of unknown length cannot seek to its end.
+    """
+
+    def seekable(self) -> bool:
+        return False
+
+
+class _EndlessFile(io.FileIO):
+    """A file that claims to be a terabyte longer than it is.
+
+    libsndfile stops at the length that it estimates from an MP3's size and first frame, in the
+    middle of the sound where later frames are smaller. The longer file it reads to its real end.
+    """
+
+    _at_end = False
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at_end = whence == os.SEEK_END and offset == 0
+        return super().seek(offset, whence)
+
+    def tell(self) -> int:
+        return super().tell() + (2**40 if self._at_end else 0)
+
+
 @contextmanager
 def _opened(path: str | PathLike[str]) -> Iterator[soundfile.SoundFile]:
     """Open a file, with every way to fail turned into AudioDecodeError."""
+    # soundfile raises TypeError, since such a file tells neither rate nor format.
+    if Path(path).suffix.lower() == ".raw":
+        raise AudioDecodeError(path, ".raw has no header; convert it to wav, flac, ogg or mp3")
     try:
-        with soundfile.SoundFile(path) as file:
+        with _SoundFile(path) as file:
             if not MIN_SR <= file.samplerate <= MAX_SR:
                 raise AudioDecodeError(
                     path, f"sampling rate must be {MIN_SR} to {MAX_SR} Hz, got {file.samplerate}"
@@ -131,7 +165,20 @@ def _reason_not_opened(path: Path, exc: soundfile.LibsndfileError) -> str:
         return "the file is empty (zero bytes)"
     if path.suffix.lower() in UNDECODED_SUFFIXES:
         return f"{path.suffix} is not supported; convert it to wav, flac, ogg or mp3"
-    return f"cannot be decoded ({exc.error_string})"
+    # libsndfile says of a broken MP3 that it does not exist; it was read a moment ago.
+    known = "not exist" not in exc.error_string
+    return f"cannot be decoded ({exc.error_string if known else 'Format not recognised.'})"
+
+
+@contextmanager
+def _opened_to_decode(path: str | PathLike[str]) -> Iterator[soundfile.SoundFile]:
+    """Open a file so that reading goes on to its last sample."""
+    with _opened(path) as file:
+        if file.format != "MP3" or mp3_declared_frames(path) is not None:
+            yield file
+            return
+        with _EndlessFile(path) as stream, _SoundFile(stream) as whole_file:
+            yield whole_file
 
 
 def list_audio_files(root: str | PathLike[str]) -> list[Path]:
@@ -163,40 +210,6 @@ def list_audio_files(root: str | PathLike[str]) -> list[Path]:
         if not any(part.startswith(".") for part in path.relative_to(root).parts) and path.is_file()
     ]
     return sorted(visible, key=lambda path: path.relative_to(root).as_posix())
-
-
-def _declared_frames(file: soundfile.SoundFile, path: str | PathLike[str]) -> int | None:
-    """Sample count that the header promises, or None where the format does not promise one."""
-    if file.format == "MP3":
-        return _mp3_declared_frames(path)
-    # libsndfile clamps the length of a cut RIFF or AIFF file to what is there and says so in its
-    # log alone: "data : 88200 (should be 44078)".
-    cut = re.search(r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", file.extra_info)
-    if cut and int(cut[2]) < int(cut[1]) < 2**31 - 1:  # larger: a pipe's "length unknown"
-        return round(file.frames * int(cut[1]) / max(int(cut[2]), 1)) or 1
-    return file.frames
-
-
-def _mp3_declared_frames(path: str | PathLike[str]) -> int | None:
-    """Sample count in the Xing/Info header of an MP3's first frame; None if there is none.
-
-    Without that header libsndfile estimates the length from the file's size, tags included, so
-    the estimate promises nothing.
-    """
-    with open(path, "rb") as stream:
-        start = stream.read(10)
-        if start[:3] == b"ID3" and len(start) == 10:
-            size = (start[6] << 21) | (start[7] << 14) | (start[8] << 7) | start[9]
-            stream.seek(10 + size)
-        else:
-            stream.seek(0)
-        head = stream.read(256)
-    tag = re.search(rb"Xing|Info", head)
-    if tag is None or len(head) < tag.start() + 12 or len(head) < 4:
-        return None
-    flags, n_mp3_frames = struct.unpack_from(">II", head, tag.start() + 4)
-    is_mpeg1 = head[1] & 0x18 == 0x18
-    return n_mp3_frames * (1152 if is_mpeg1 else 576) if flags & 1 else None
 
 
 def read_info(path: str | PathLike[str]) -> AudioInfo:
@@ -251,10 +264,10 @@ def stream_audio(
     Raises
     ------
     AudioDecodeError
-        If the file cannot be decoded to the end, has no samples, holds NaN or infinite values,
-        or is shorter than the segment asked for.
+        If the file cannot be decoded to the end, has no samples, holds NaN, infinite or absurdly
+        large values, or is shorter than the segment asked for.
     """
-    with _opened(path) as file:
+    with _opened_to_decode(path) as file:
         native_sr = file.samplerate
         first, last = _segment_bounds(path, native_sr, start_s, end_s)
         if first:
@@ -262,16 +275,18 @@ def stream_audio(
         target_sr = sr if sr is not None else native_sr
         resampler: soxr.ResampleStream | None = None
         position = first
+        stop = file.frames if last is None else min(last, file.frames)
         block_length = max(1, round(block_s * native_sr))
-        while last is None or position < last:
-            wanted = block_length if last is None else min(block_length, last - position)
+        ended = False
+        while not ended:
+            wanted = min(block_length, stop - position)
             samples = file.read(wanted, dtype="float32", always_2d=True)
             position += len(samples)
-            ended = len(samples) < wanted or position == last
+            ended = len(samples) < wanted or position == stop
             if ended:
                 _check_reached_end(file, path, position, first, last)
             block = _mix_down(samples, path)
-            if ended and resampler is None:
+            if ended and position - first == len(samples):
                 # One block is the whole clip: the same bits as a stream of one, at half the cost.
                 yield resample(block, from_sr=native_sr, to_sr=target_sr)
                 return
@@ -282,24 +297,23 @@ def stream_audio(
                 block = resampler.resample_chunk(block, last=ended)
             if len(block):
                 yield block
-            if ended:
-                return
 
 
 def _segment_bounds(
     path: str | PathLike[str], sr: int, start_s: float | None, end_s: float | None
 ) -> tuple[int, int | None]:
-    first = round((start_s or 0.0) * sr)
-    last = None if end_s is None else round(end_s * sr)
-    if first < 0 or (last is not None and last <= first):
-        raise AudioDecodeError(
-            path, f"a segment must have 0 <= start_s < end_s, got {start_s} to {end_s}"
-        )
-    return first, last
+    if all(math.isfinite((bound or 0.0) * sr) for bound in (start_s, end_s)):
+        first = round((start_s or 0.0) * sr)
+        last = None if end_s is None else round(end_s * sr)
+        if 0 <= first < (math.inf if last is None else last):
+            return first, last
+    raise AudioDecodeError(
+        path, f"a segment must have 0 <= start_s < end_s, got {start_s} to {end_s}"
+    )
 
 
 def _seek(file: soundfile.SoundFile, first: int, path: str | PathLike[str]) -> None:
-    if file.format != "MP3" and first >= file.frames:
+    if first >= file.frames:
         length_s = file.frames / file.samplerate
         raise AudioDecodeError(
             path,
@@ -318,8 +332,13 @@ def _check_reached_end(
     """Raise if decoding gave nothing, or less than the header or the segment promises."""
     if position == first:
         raise AudioDecodeError(path, "no samples")
-    promised = _declared_frames(file, path) if last is None else last
-    exact = last is None and file.format not in LOSSY_FORMATS
+    if last is None and file.format == "OGG" and not is_ogg_ended(path):
+        reached_s = position / file.samplerate
+        raise AudioDecodeError(
+            path, f"decoding stops at {reached_s:.3f} s, not at an end (truncated?)"
+        )
+    promised = declared_frames(file, path) if last is None else last
+    exact = last is None and file.format != "OGG"
     tolerance = 0 if exact else round(LENGTH_TOLERANCE_S * file.samplerate)
     if promised is not None and position < promised - tolerance:
         sr = file.samplerate
@@ -330,10 +349,11 @@ def _check_reached_end(
 
 def _mix_down(samples: np.ndarray, path: str | PathLike[str]) -> np.ndarray:
     """Average the channels of float32 (n_timepoints, n_channels), checking that all is finite."""
+    good = np.abs(samples) < MAX_AMPLITUDE  # False for NaN
+    if not good.all():
+        n_bad = int((~good).any(axis=1).sum())
+        raise AudioDecodeError(path, f"{n_bad} samples are NaN, infinite or above {MAX_AMPLITUDE}")
     waveform = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
-    if not np.isfinite(waveform).all():
-        n_bad = int((~np.isfinite(samples)).any(axis=1).sum())
-        raise AudioDecodeError(path, f"{n_bad} samples are NaN or infinite")
     return np.ascontiguousarray(waveform, dtype=np.float32)
 
 
@@ -420,7 +440,7 @@ def load_clip(
     TypeError
         If `clip` is none of the above.
     ValueError
-        If an array is not one-dimensional, is empty, or is not finite.
+        If an array is not one-dimensional, is empty, is not finite or holds absurdly large values.
     """
     if isinstance(clip, Clip):
         return load_audio(clip.path, sr=sr, start_s=clip.start_s, end_s=clip.end_s)[0]
@@ -435,8 +455,12 @@ def load_clip(
             "a waveform must be a non-empty one-dimensional array of numbers, got shape "
             f"{clip.shape} and dtype {clip.dtype}"
         )
-    if not np.isfinite(clip).all():
-        raise ValueError(f"a waveform must be finite, got {(~np.isfinite(clip)).sum()} NaN or inf")
+    good = np.abs(clip) < MAX_AMPLITUDE  # False for NaN
+    if not good.all():
+        raise ValueError(
+            f"a waveform must be finite and below {MAX_AMPLITUDE}, got {(~good).sum()} samples "
+            "that are not"
+        )
     return resample(clip, from_sr=source_sr or sr, to_sr=sr)
 
 

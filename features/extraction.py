@@ -26,7 +26,6 @@ from features.feature_set import FeatureSet, get_feature_set
 from features.manifest import Manifest
 from features.row_cache import RowCache
 from features.table import (
-    FAILURE_COLUMNS,
     SCHEMA_VERSION,
     FeatureTable,
     hash_clip_ids,
@@ -109,8 +108,9 @@ def extract_table(
         raise ValueError("there are no clips to extract")
     features = get_feature_set(feature_set) if isinstance(feature_set, str) else feature_set
     fingerprint = _fingerprint(manifest, features)
-    if _is_finished(out, fingerprint):
-        return read_table(out)
+    finished = _read_finished(out, fingerprint)
+    if finished is not None:
+        return _check_any_row(finished, out)
     folder = Path(cache or f"{out}.cache")
     known = RowCache(folder, f"{features.digest} {_versions()}") if use_cache else None
     rows: list[Row | None] = [None] * len(manifest)
@@ -123,13 +123,7 @@ def extract_table(
             progress(done, len(rows))
     table = _assemble(manifest, features, [row for row in rows if row is not None], fingerprint)
     write_table(table, out)
-    if table.values.empty:
-        first = table.failures.iloc[0]
-        raise ValueError(
-            f"none of the {len(manifest)} clips could be read; the first: {first['reason']} "
-            f"(all are listed in {out.name}.failures.csv)"
-        )
-    return table
+    return _check_any_row(table, out)
 
 
 def extract_rows(
@@ -162,24 +156,34 @@ def _versions() -> dict[str, str]:
 
 
 def _fingerprint(manifest: Manifest, features: FeatureSet) -> str:
-    """Name what goes in: settings, the clip table, and each file's size and time of change."""
+    """Name what goes in: settings, clip table, and each file's place, size and time of change."""
     parts = [features.digest, json.dumps(_versions()), manifest.clips.to_csv(index=False)]
     for path in dict.fromkeys(clip.path for clip in manifest.audio_clips()):
         try:
             status = os.stat(path)
-            parts.append(f"{status.st_size} {status.st_mtime_ns}")
+            parts.append(f"{path} {status.st_size} {status.st_mtime_ns}")
         except OSError:
-            parts.append("missing")
+            parts.append(f"{path} missing")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _is_finished(out: Path, fingerprint: str) -> bool:
-    if not out.is_file():
-        return False
+def _read_finished(out: Path, fingerprint: str) -> FeatureTable | None:
+    """Read the table if it was made from the same and is whole."""
     try:
-        return read_card(out).get("inputs_sha256") == fingerprint
+        finished = out.is_file() and read_card(out).get("inputs_sha256") == fingerprint
+        return read_table(out) if finished else None
     except (OSError, ValueError):
-        return False
+        return None
+
+
+def _check_any_row(table: FeatureTable, out: Path) -> FeatureTable:
+    if table.values.empty:
+        first = table.failures.iloc[0]
+        raise ValueError(
+            f"none of the {len(table.manifest)} clips could be read; the first: {first['reason']} "
+            f"(all are listed in {out.name}.failures.csv)"
+        )
+    return table
 
 
 def _compute(
@@ -271,4 +275,4 @@ def _assemble(
         "inputs_sha256": fingerprint,
         "versions": _versions(),
     }
-    return FeatureTable(values, manifest, failures[FAILURE_COLUMNS], card)
+    return FeatureTable(values, manifest, failures.reset_index(drop=True), card)

@@ -106,7 +106,10 @@ class Part:
             "group": self.group,
             "name": self.name,
             "descriptor": self.descriptor.__name__,
-            "settings": dict(self.settings),
+            "settings": {
+                name: list(value) if isinstance(value, tuple) else value
+                for name, value in self.settings
+            },
             "contours": list(self.contours),
             "functionals": list(self.functionals),
             "delta": self.delta,

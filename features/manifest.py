@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from features.audio import Clip
+from features.replacing import replacing
 
 SEPARATOR = ";"
 ALL_UNKNOWN = "*"
@@ -27,6 +28,9 @@ TEXT_COLUMNS = ("path", "clip_id", "labels", "unknown_labels", "group", "split",
 NUMBER_COLUMNS = ("start_s", "end_s", "duration_s")
 COLUMNS = ("path", "clip_id", "labels", "unknown_labels", "group", "split", "fold", "start_s",
            "end_s", "parent", "sha256", "duration_s")  # fmt: skip
+
+# More than anyone has groups; far larger numbers would not fit an integer.
+MAX_FOLD = 2**31 - 1
 
 # A corpus of a million rows may have one mistake a row; people read the first few.
 MAX_SHOWN = 10
@@ -218,7 +222,7 @@ def make_manifest(
         table[column] = values.fillna("").astype(str).str.strip()
     for column in NUMBER_COLUMNS:
         table[column] = _numbers(table, column, problems)
-    table["fold"] = _numbers(table, "fold", problems).fillna(-1).astype(int)
+    table["fold"] = _folds(table, problems)
     table["path"] = table["path"].str.replace("\\", "/", regex=False)
     if not labels_given:
         table["unknown_labels"] = ALL_UNKNOWN
@@ -247,10 +251,20 @@ def _numbers(table: pd.DataFrame, column: str, problems: list[str]) -> pd.Series
         return pd.Series(np.nan, index=table.index)
     cells = table[column].replace("", np.nan)
     numbers = pd.to_numeric(cells, errors="coerce").astype(float)
-    bad = table.loc[numbers.isna() & cells.notna(), column]
+    finite = np.isfinite(numbers)
+    bad = table.loc[~finite & cells.notna(), column]
     if len(bad):
         problems.append(f"'{column}' must hold numbers, {_rows(bad)}")
-    return numbers
+    return numbers.where(finite)
+
+
+def _folds(table: pd.DataFrame, problems: list[str]) -> pd.Series:
+    """Give folds as whole numbers, -1 where there is none."""
+    folds = _numbers(table, "fold", problems).fillna(-1)
+    bad = (folds < -1) | (folds % 1 != 0) | (folds > MAX_FOLD)
+    if bad.any():
+        problems.append(f"'fold' must be a whole number from 0, {_rows(table.loc[bad, 'fold'])}")
+    return folds.mask(bad, -1).astype(int)
 
 
 def _default_ids(rows: pd.DataFrame) -> list[str]:
@@ -262,12 +276,14 @@ def _default_ids(rows: pd.DataFrame) -> list[str]:
 
 
 def _seconds(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:g}"
+    # All digits that tell two numbers apart, and never an exponent: 12345.678, 60.
+    return "" if np.isnan(value) else np.format_float_positional(value, trim="-")
 
 
 def _rows(bad: pd.Series) -> str:
     """Name offending cells: 'row 3: "x"; row 9: "y" (and 12 more)'; rows count as in the file."""
-    shown = "; ".join(f"row {index + 2}: {value!r}" for index, value in bad.head(MAX_SHOWN).items())
+    cells = zip(bad.index[:MAX_SHOWN].tolist(), bad.head(MAX_SHOWN), strict=True)
+    shown = "; ".join(f"row {index + 2}: {value!r}" for index, value in cells)
     return shown + (f" (and {len(bad) - MAX_SHOWN} more)" if len(bad) > MAX_SHOWN else "")
 
 
@@ -285,12 +301,12 @@ def _problems(table: pd.DataFrame) -> list[str]:
     known_split = table["split"].isin(["", *SPLITS])
     report(f"'split' must be one of {', '.join(SPLITS)}", table.loc[~known_split, "split"])
     starts, ends = table["start_s"].fillna(0.0), table["end_s"].fillna(np.inf)
-    bad_segment = (starts < 0) | (ends <= starts) | np.isinf(starts)
+    bad_segment = (starts < 0) | (ends <= starts)
+    segments = [f"{row.start_s} to {row.end_s}" for row in table.loc[bad_segment].itertuples()]
     report(
         "a segment must have 0 <= start_s < end_s",
-        (table["start_s"].astype(str) + " to " + table["end_s"].astype(str))[bad_segment],
+        pd.Series(segments, index=table.index[bad_segment], dtype=object),
     )
-    report("'fold' must be a number from 0", table.loc[table["fold"] < -1, "fold"])
     report("a group must stay in one split", _groups_in_several(table, "split"))
     torn_parents = table.groupby("parent", sort=False)["group"].nunique()
     torn = table["parent"].isin(torn_parents.index[torn_parents > 1])
@@ -304,6 +320,8 @@ def _problems(table: pd.DataFrame) -> list[str]:
         )
     ]
     report("a label cannot be both given and unknown", table.loc[clash, "labels"])
+    starred = [ALL_UNKNOWN in labels for labels in _split_labels(table["labels"])]
+    report(f"'{ALL_UNKNOWN}' belongs in 'unknown_labels'", table.loc[starred, "labels"])
     return found
 
 
@@ -335,11 +353,38 @@ def read_manifest(path: str | PathLike[str]) -> Manifest:
         If it is not a CSV table or breaks the schema; all problems at once.
     """
     path = Path(path)
+    return make_manifest(read_csv(path), path.parent, where=str(path))
+
+
+def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
+    """Read a CSV table as it stands: every cell is text, an empty one an empty text.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A CSV file in UTF-8, with a header.
+
+    Returns
+    -------
+    pd.DataFrame
+        One row per line.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ManifestError
+        If it is not a CSV table, or its lines have more cells than its header.
+    """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as exc:
         raise ManifestError([f"not a CSV table in UTF-8: {exc}"], str(path)) from exc
-    return make_manifest(table, path.parent, where=str(path))
+    if not isinstance(table.index, pd.RangeIndex):
+        # pandas takes the first cells for an index then, and every other one for its neighbour.
+        names = ", ".join(map(str, table.columns))
+        raise ManifestError([f"rows have more cells than the header ({names})"], str(path))
+    return table
 
 
 def write_manifest(manifest: Manifest, path: str | PathLike[str]) -> None:
@@ -370,9 +415,8 @@ def write_manifest(manifest: Manifest, path: str | PathLike[str]) -> None:
     if not manifest.groups_given:
         unused.append("group")
     folder.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".part")
-    table.drop(columns=list(dict.fromkeys(unused))).to_csv(partial, index=False)
-    partial.replace(path)
+    with replacing(path) as partial:
+        table.drop(columns=list(dict.fromkeys(unused))).to_csv(partial, index=False)
 
 
 def _portable(path: str, folder: str) -> str:

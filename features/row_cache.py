@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,18 +46,26 @@ class RowCache:
         self.folder = folder
         self.settings = settings
         folder.mkdir(parents=True, exist_ok=True)
-        with closing(self._connect()) as connection, connection:
-            connection.execute("PRAGMA journal_mode=WAL")
+        with self._connection() as connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS rows"
                 " (key TEXT PRIMARY KEY, silent INTEGER, row BLOB) WITHOUT ROWID"
             )
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.folder / FILE_NAME, timeout=BUSY_TIMEOUT_S)
-        # With a write-ahead log this survives a killed process; a power cut costs some rows.
-        connection.execute("PRAGMA synchronous=NORMAL")
-        return connection
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        """Open the file for one transaction."""
+        path = self.folder / FILE_NAME
+        try:
+            with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection, connection:
+                # A killed process costs its last batch at most; fewer waits for the disk.
+                connection.execute("PRAGMA synchronous=NORMAL")
+                yield connection
+        except sqlite3.Error as exc:
+            raise OSError(
+                f"the cache {path} cannot be used: {exc}; make room or remove it, or run with "
+                "--no-cache"
+            ) from exc
 
     def key(self, clip: Clip) -> str:
         """Name a clip by what it holds.
@@ -96,7 +104,7 @@ class RowCache:
         """
         marks = ",".join("?" * len(keys))
         query = f"SELECT key, silent, row FROM rows WHERE key IN ({marks})"
-        with closing(self._connect()) as connection:
+        with self._connection() as connection:
             found = connection.execute(query, list(keys)).fetchall()
         return {key: (np.frombuffer(row, dtype="<f4"), bool(silent)) for key, silent, row in found}
 
@@ -113,5 +121,5 @@ class RowCache:
             for key, (values, silent) in rows.items()
             if key
         ]
-        with closing(self._connect()) as connection, connection:
+        with self._connection() as connection:
             connection.executemany("INSERT OR REPLACE INTO rows VALUES (?, ?, ?)", records)

@@ -39,12 +39,17 @@ def split_manifest(
     Raises
     ------
     ValueError
-        If the shares leave nothing for training, or there are fewer groups than parts.
+        If a share is negative, the shares leave nothing for training, `folds` is neither a number
+        nor "group", or there are fewer groups than parts.
     """
     if validation + test >= 1.0:
         raise ValueError(
             f"validation and test must leave some clips for training, got {validation} + {test}"
         )
+    if min(validation, test) < 0.0:
+        raise ValueError(f"a share must not be negative, got {validation} and {test}")
+    if isinstance(folds, str) and folds != "group":
+        raise ValueError(f"folds must be a number or 'group', got {folds!r}")
     clips = manifest.clips.copy()
     labels = manifest.label_matrix(manifest.classes)
     groups = clips["group"].to_numpy(dtype=object)
@@ -60,12 +65,13 @@ def split_manifest(
             random_state=random_state,
         )
         split[undecided] = np.array(list(wanted), dtype=object)[parts]
-    train = np.isin(split, ["", "train"])
+    split[split == ""] = "train"
+    train = split == "train"
     fold = np.full(len(clips), -1)
-    if folds == "group":
+    if isinstance(folds, str):
         fold[train] = leave_one_group_out(groups[train])
     else:
         fold[train] = make_folds(
-            labels[train], groups[train], n_folds=int(folds), random_state=random_state
+            labels[train], groups[train], n_folds=folds, random_state=random_state
         )
     return replace(manifest, clips=clips.assign(split=split, fold=fold))

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow.parquet
 
 from features.manifest import Manifest, read_manifest, write_manifest
+from features.replacing import replacing
 
 SCHEMA_VERSION = 1
 FAILURE_COLUMNS = ["clip_id", "path", "reason"]
@@ -78,7 +79,10 @@ def _beside(path: Path, what: str) -> Path:
 
 
 def write_table(table: FeatureTable, path: str | PathLike[str]) -> None:
-    """Write a table and what belongs beside it; the table itself comes last.
+    """Write a table and what belongs beside it.
+
+    The table itself comes last, and an older one goes first: a run killed in between leaves no
+    table, never one with another's card.
 
     Parameters
     ----------
@@ -89,18 +93,17 @@ def write_table(table: FeatureTable, path: str | PathLike[str]) -> None:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
     write_manifest(table.manifest, _beside(path, "manifest.csv"))
     _replace(_beside(path, "failures.csv"), table.failures[FAILURE_COLUMNS].to_csv(index=False))
     _replace(_beside(path, "card.json"), json.dumps(dict(table.card), indent=2) + "\n")
-    partial = _beside(path, "part")
-    table.values.rename_axis("clip_id").reset_index().to_parquet(partial, index=False)
-    partial.replace(path)
+    with replacing(path) as partial:
+        table.values.rename_axis("clip_id").reset_index().to_parquet(partial, index=False)
 
 
 def _replace(path: Path, text: str) -> None:
-    partial = _beside(path, "part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def read_card(path: str | PathLike[str]) -> dict[str, Any]:
@@ -130,6 +133,8 @@ def read_card(path: str | PathLike[str]) -> dict[str, Any]:
         card = json.loads(card_path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as exc:
         raise ValueError(f"{card_path} is not JSON: {exc}; extract the table again") from exc
+    if not isinstance(card, dict):
+        raise ValueError(f"{card_path} must hold an object, got {type(card).__name__}")
     if card.get("schema_version", 0) > SCHEMA_VERSION:
         raise ValueError(
             f"{card_path} has schema {card['schema_version']}, this version reads up to "
@@ -168,7 +173,9 @@ def read_table(path: str | PathLike[str]) -> FeatureTable:
         raise ValueError(f"{path} is not a feature table: {exc}") from exc
     manifest = read_manifest(_beside(path, "manifest.csv"))
     failures = pd.read_csv(_beside(path, "failures.csv"), dtype=str, keep_default_na=False)
-    unknown = values.index.difference(manifest.clips["clip_id"])
-    if len(unknown) or card["clip_ids_sha256"] != hash_clip_ids(values.index):
+    unknown = values.index.difference(pd.Index(manifest.clips["clip_id"]))
+    same_clips = card.get("clip_ids_sha256") == hash_clip_ids(values.index)
+    same_width = card.get("n_features", values.shape[1]) == values.shape[1]
+    if len(unknown) or not same_clips or not same_width:
         raise ValueError(f"{path} and its card or manifest don't belong together; extract again")
     return FeatureTable(values, manifest, failures, card)

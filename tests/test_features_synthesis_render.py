@@ -521,3 +521,18 @@ def test_settings_out_of_range_are_listed_together(tmp_path):
         ValueError, match=r"n_train must be at least 11, got 3; seconds .* got 0\.2"
     ):
         render_corpus(tmp_path / "corpus", n_train=3, seconds=0.2)
+
+
+def test_two_workers_write_the_same_bytes_as_one(tmp_path):
+    settings = {"n_train": 11, "n_validation": 2, "n_test": 10, "seconds": 1.0}
+    folders = []
+    for jobs in (1, 2):
+        render_corpus(tmp_path / str(jobs), n_jobs=jobs, **settings)
+        folders.append(
+            {
+                path.relative_to(tmp_path / str(jobs)): path.read_bytes()
+                for path in (tmp_path / str(jobs)).rglob("*")
+                if path.is_file()
+            }
+        )
+    assert folders[0] == folders[1]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
 from features.corpora.layout import Layout
-from features.manifest import Manifest, ManifestError, make_manifest
+from features.manifest import Manifest, make_manifest, read_csv
 
 PATH_NAMES = ("path", "file", "filename", "file_name", "fname", "filepath", "audio")
 LABEL_NAMES = ("labels", "label", "class", "category", "instrument", "target_name")
@@ -48,10 +46,7 @@ def read(root: Path) -> Manifest:
     ManifestError
         If it is no table, has no path column, or breaks the manifest's rules.
     """
-    try:
-        table = pd.read_csv(root, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as exc:
-        raise ManifestError([f"not a CSV table in UTF-8: {exc}"], str(root)) from exc
+    table = read_csv(root)
     for wanted, names in (("path", PATH_NAMES), ("labels", LABEL_NAMES)):
         if wanted not in table:
             found = [column for column in table if str(column).lower() in names]

@@ -48,6 +48,8 @@ def detect_layout(root: str | PathLike[str]) -> tuple[str, str]:
     ------
     FileNotFoundError
         If there is nothing at `root`.
+    ValueError
+        If it is a file, and no CSV table.
     """
     root = Path(root)
     if not root.exists():

@@ -33,7 +33,8 @@ def recognise(root: Path) -> str | None:
     """
     if not root.is_dir():
         return None
-    first = [path.name for path in islice(root.rglob("*.mp3"), 20)]
+    names = (path.name for path in root.rglob("*.mp3"))
+    first = list(islice((name for name in names if not name.startswith(".")), 20))
     fits = bool(first) and all(NAME.fullmatch(name) for name in first)
     return f"its files are named like {min(first)}" if fits else None
 

@@ -10,13 +10,14 @@ import csv
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import chain
+from functools import lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import joblib
 import soundfile
 
 from features.synthesis.clip import MIN_SOUNDING_S, render_clip
@@ -26,6 +27,9 @@ from features.synthesis.soundfont import Soundfont, find_soundfont
 
 # A change of anything that changes a byte of the corpus makes a new version.
 CORPUS = "general-midi-v1"
+
+# Clips handed to a worker at a time: a second's work.
+BATCH = 20
 
 COLUMNS = (
     "path",
@@ -55,6 +59,7 @@ def render_corpus(
     sr: int = 22_050,
     seed: int = 0,
     soundfont: str | PathLike[str] | None = None,
+    n_jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Render the built-in corpus: a manifest and its clips, as 16-bit FLAC.
@@ -76,8 +81,10 @@ def render_corpus(
         Of all that is drawn.
     soundfont : str, path-like or None
         A General MIDI SF2 file; None takes the one that comes with `pretty_midi`.
+    n_jobs : int or None
+        Worker processes; None or 1 means this one, -1 all cores. The bytes don't depend on it.
     progress : callable or None
-        Called with the number of clips done and of all clips after each clip.
+        Called with the number of clips done and of all clips.
 
     Returns
     -------
@@ -110,20 +117,24 @@ def render_corpus(
     if _is_rendered(directory, settings):
         return directory / "manifest.csv"
     _check_replaceable(directory)
-    takes = chain(
-        plan_training(n_train, seed),
-        plan_songs("validation", n_validation, seed),
-        plan_songs("test", n_test, seed),
-    )
+    takes = [
+        *plan_training(n_train, seed),
+        *plan_songs("validation", n_validation, seed),
+        *plan_songs("test", n_test, seed),
+    ]
     directory.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that the renaming stays within one file system.
     with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as scratch:
         finished = Path(scratch) / "corpus"
-        n_clips, rows = n_train + n_validation + n_test, []
-        for take in takes:
-            rows.append(_write_clip(take, finished, settings, font))
-            if progress is not None:
-                progress(len(rows), n_clips)
+        batches = [takes[start : start + BATCH] for start in range(0, len(takes), BATCH)]
+        rows: list[dict[str, object]] = []
+        for batch in joblib.Parallel(n_jobs=n_jobs or 1, return_as="generator")(
+            joblib.delayed(_write_clips)(batch, finished, settings, font.path) for batch in batches
+        ):
+            for row in batch:
+                rows.append(row)
+                if progress is not None:
+                    progress(len(rows), len(takes))
         _write_manifest(rows, finished, settings)
         if directory.exists():
             directory.rename(Path(scratch) / "replaced")
@@ -148,6 +159,18 @@ def _check_settings(
     ]
     if problems:
         raise ValueError("; ".join(problems))
+
+
+@lru_cache(maxsize=1)
+def _open_soundfont(path: Path) -> Soundfont:
+    """Open a soundfont once in each worker."""
+    return Soundfont(path)
+
+
+def _write_clips(
+    takes: Sequence[Take], directory: Path, settings: dict[str, Any], font: Path
+) -> list[dict[str, object]]:
+    return [_write_clip(take, directory, settings, _open_soundfont(font)) for take in takes]
 
 
 def _write_clip(
