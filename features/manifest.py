@@ -92,7 +92,13 @@ class Manifest:
         return "single-label" if one_each and not self.has_unknown() else "multi-label"
 
     def has_unknown(self) -> bool:
-        """Whether any clip has labels that were never annotated."""
+        """Whether any clip has labels that were never annotated.
+
+        Returns
+        -------
+        bool
+            True if there are cells of truth that nobody knows.
+        """
         return bool((self.clips["unknown_labels"] != "").any())
 
     def label_sets(self) -> list[frozenset[str]]:

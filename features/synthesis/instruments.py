@@ -45,14 +45,30 @@ class Program:
     splits: tuple[str, ...] = SPLITS
 
     def pitches(self, split: str) -> tuple[int, ...]:
-        """Give the pitches of its range that a split may use, lowest first."""
+        """Give the pitches of its range that a split may use.
+
+        Parameters
+        ----------
+        split : str
+            ``"train"``, ``"validation"`` or ``"test"``.
+
+        Returns
+        -------
+        tuple of int
+            MIDI keys, lowest first.
+        """
         residues = PITCH_RESIDUES[split]
         return tuple(p for p in range(self.low, self.high + 1) if p % PITCH_MODULUS in residues)
 
     def bands(self) -> tuple[tuple[int, int], ...]:
-        """Give the range cut into bands of six semitones: lowest and highest pitch of each.
+        """Give the range cut into bands of six semitones.
 
         A remainder of less than half a band belongs to the band below it.
+
+        Returns
+        -------
+        tuple of (int, int)
+            Lowest and highest pitch of each band.
         """
         n_bands = max(1, (self.high - self.low + 1 + BAND_WIDTH // 2) // BAND_WIDTH)
         starts = [self.low + BAND_WIDTH * i for i in range(n_bands)]
@@ -82,7 +98,18 @@ class Instrument:
     plays_chords: bool = False
 
     def programs_of(self, split: str) -> tuple[Program, ...]:
-        """Give the programs that a split uses."""
+        """Give the programs that a split uses.
+
+        Parameters
+        ----------
+        split : str
+            ``"train"``, ``"validation"`` or ``"test"``.
+
+        Returns
+        -------
+        tuple of Program
+            In the order of `programs`.
+        """
         return tuple(program for program in self.programs if split in program.splits)
 
 
