@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from features.folds import deal_groups
+
 
 def hold_out(
     targets: np.ndarray, groups: np.ndarray, *, fraction: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Choose validation rows.
 
-    Groups are taken one at a time, each time the one that brings the counts of all labels closest
-    to `fraction` of their totals; a group that holds the last positives of a label stays in
+    Groups are dealt as `deal_groups` does; one that holds the last positives of a label stays in
     training.
 
     Parameters
@@ -23,33 +24,19 @@ def hold_out(
     fraction : float
         Share of the rows to hold out.
     rng : np.random.Generator
-        Breaks ties.
+        Decides between equals.
 
     Returns
     -------
     np.ndarray of shape (n_samples,), bool
         True for validation rows; all False if no group can be spared.
     """
-    _, codes = np.unique(groups, return_inverse=True)
-    n_groups = codes.max() + 1
-    # Rows count as one more label, so that rows without any label are shared out too.
-    indicator = np.column_stack([targets == 1, np.ones(len(targets))])
-    counts = np.zeros((n_groups, indicator.shape[1]))
-    np.add.at(counts, codes, indicator)
-    totals = counts.sum(axis=0)
-    wanted, weights = fraction * totals, 1 / np.maximum(totals, 1)
-    chosen = np.zeros(n_groups, dtype=bool)
-    held = np.zeros_like(totals)
-    order = rng.permutation(n_groups)
-    while held[-1] < wanted[-1]:
-        holds_last = ((counts > 0) & (counts == totals - held)).any(axis=1)
-        candidates = order[~(chosen | holds_last)[order]]
-        if not len(candidates):
-            break
-        miss = ((held + counts[candidates] - wanted) ** 2 * weights).sum(axis=1)
-        best = candidates[np.argmin(miss)]
-        if miss.min() >= ((held - wanted) ** 2 * weights).sum():
-            break
-        chosen[best] = True
-        held += counts[best]
-    return chosen[codes]
+    if fraction <= 0 or len(np.unique(groups)) < 2:
+        return np.zeros(len(targets), dtype=bool)
+    shares = [1.0 - fraction, fraction]
+    parts = deal_groups(targets, groups, shares=shares, random_state=int(rng.integers(2**31)))
+    held = parts == 1
+    present = targets == 1
+    lost = present[held].any(axis=0) & ~present[~held].any(axis=0)
+    needed = groups[held & present[:, lost].any(axis=1)]
+    return held & ~np.isin(groups, needed)
