@@ -18,6 +18,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 from classical.labels import check_labels
 from ensemble.calibration import calibrate, fit_calibration
@@ -242,7 +243,11 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self, tasks: list[tuple[Member, Any]], X: Any, targets: np.ndarray, groups: Any
     ) -> Iterator[tuple[Any, Any]]:
         settings = {"classes": self.classes_, "multilabel": self._multilabel}
-        with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
+        # One BLAS thread in this process too: with two, sums round otherwise than in a worker.
+        with (
+            threadpool_limits(limits=1),
+            joblib.parallel_config(backend="loky", inner_max_num_threads=1),
+        ):
             yield from joblib.Parallel(n_jobs=self.n_jobs or 1, return_as="generator")(
                 joblib.delayed(_fit_and_score)(
                     member._replace(columns=None),
