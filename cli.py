@@ -6,9 +6,11 @@ Heavy libraries are imported inside the commands, so that `--help` answers at on
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,9 +34,24 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+class _Results(Console):
+    """Where results go."""
+
+    def on_broken_pipe(self) -> None:
+        """Leave in peace: a closed pipe (`| head`) is the reader's choice, not an error."""
+        # The interpreter flushes once more on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0)
+
+
+# Names of files and labels are shown as they are: [b] is no markup in them, :bell: no emoji.
 # A pipe has no width: tables there must not be cut to that of a terminal.
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 200)
-err = Console(stderr=True, highlight=False)
+out = _Results(
+    highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 200
+)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 Jobs = Annotated[int, typer.Option(help="Worker processes; -1: one a core.")]
 Seed = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)]
@@ -49,6 +66,9 @@ DeepMinutes = Annotated[
 ]
 
 DEFAULT_MEMBERS = "svm,xgb,crnn"
+
+# Exit code after Ctrl-C: 128 and the number of the signal.
+INTERRUPTED = 130
 
 
 @contextmanager
@@ -78,9 +98,7 @@ def _progress(what: str, unit: str = "clips") -> Iterator[Callable[..., None]]:
         tenth = done * 10 // total
         if tenth > shown:
             shown = tenth
-            err.print(
-                f"{what}: {done} of {total} {unit}{', ' + text if text else ''}", soft_wrap=True
-            )
+            _tell(f"{what}: {done} of {total} {unit}{', ' + text if text else ''}")
 
     yield report
 
@@ -97,7 +115,28 @@ def _stages(what: str) -> Iterator[Callable[[str], None]]:
 
 def _tell(text: str) -> None:
     """Print a line for people on the error stream, which no pipe takes for a result."""
-    err.print(text, soft_wrap=True, markup=False)
+    err.print(text, soft_wrap=True)
+
+
+def _check_place(output: Path) -> None:
+    """Refuse a place that cannot be written to, before hours are spent on it."""
+    above = next(path for path in output.absolute().parents if path.exists())
+    if not above.is_dir():
+        raise NotADirectoryError(f"{above} is a file, so there can be no {output}")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise PermissionError(f"{above} may not be written to: name another place than {output}")
+
+
+def _check_table(output: Path) -> None:
+    """Refuse a place where no table can be put, or where something else is."""
+    _check_place(output)
+    if output.is_dir():
+        raise IsADirectoryError(f"{output} is a folder: name a file that ends in .parquet")
+    if output.exists() and not Path(f"{output}.card.json").is_file():
+        raise FileExistsError(
+            f"{output} is there already and has no card, so it is not ours to replace: name "
+            "another file"
+        )
 
 
 def _read_source(source: Path, layout: str | None) -> Manifest:
@@ -111,15 +150,13 @@ def _read_source(source: Path, layout: str | None) -> Manifest:
 
 
 def _say(text: str) -> None:
-    out.print(text, soft_wrap=True, markup=False)
+    out.print(text, soft_wrap=True)
 
 
 def _say_failures(n_failures: int, where: object) -> None:
     if n_failures:
         noun = "clip" if n_failures == 1 else "clips"
-        err.print(
-            f"warning: {n_failures} {noun} could not be read, listed in {where}", soft_wrap=True
-        )
+        _tell(f"warning: {n_failures} {noun} could not be read, listed in {where}")
 
 
 @app.command()
@@ -134,6 +171,10 @@ def demo(
 
     Example: python cli.py demo -o demo
     """
+    from ensemble.bundle import check_target
+
+    _check_table(output / "features.parquet")
+    check_target(output / "bundle")
     output.mkdir(parents=True, exist_ok=True)
     render(output / "corpus", train=440, jobs=jobs, seed=seed)
     extract(output / "corpus", output / "features.parquet", jobs=jobs)
@@ -266,6 +307,7 @@ def extract(
     """
     from features.extraction import extract_table
 
+    _check_table(output)
     clips = _read_source(source, layout)
     with _progress("extract") as progress:
         table = extract_table(
@@ -304,6 +346,7 @@ def fit_ensemble(
 
     table = read_table(source)
     check_target(output)
+    _check_place(output)
     with _progress("fit", "models") as progress:
         bundle = fit_bundle(
             table,
@@ -355,7 +398,10 @@ def evaluate(
     from ensemble.bundle import load_bundle
     from ensemble.evaluation import evaluate_bundle
     from reports.results import write_results
+    from reports.staging import check_replaceable
 
+    check_replaceable(output, markers=("card.json", "scores.parquet"))
+    _check_place(output)
     opened = load_bundle(bundle, with_results=True)
     clips = _read_source(source, layout)
     with _progress("evaluate") as progress:
@@ -400,15 +446,18 @@ def predict(
     from ensemble.bundle import load_bundle
     from ensemble.prediction import predict_clips
 
-    clips, names = _list_clips(audio)
+    clips, names, parents = _list_clips(audio)
     opened = load_bundle(bundle)
     predictions = []
     with _progress("predict") as progress:
-        for prediction in predict_clips(opened, clips, clip_ids=names, n_jobs=jobs):
+        for prediction in predict_clips(
+            opened, clips, clip_ids=names, parents=parents, n_jobs=jobs
+        ):
             predictions.append(prediction)
             progress(len(predictions), len(clips))
     if as_json:
-        sys.stdout.write(json.dumps([p.as_dict() for p in predictions], indent=2) + "\n")
+        found = [prediction.as_dict() for prediction in predictions]
+        out.out(json.dumps(found, indent=2, allow_nan=False))
     else:
         table = Table(Column("clip", overflow="fold"), "labels", f"top {top}", box=None)
         for prediction in predictions:
@@ -421,21 +470,24 @@ def predict(
         _tell(f"warning: {n_failed} of {len(predictions)} clips could not be read")
 
 
-def _list_clips(audio: Sequence[Path]) -> tuple[list[Clip], list[str]]:
-    """Give the clips of files, folders and manifests, with their names."""
+def _list_clips(audio: Sequence[Path]) -> tuple[list[Clip], list[str], list[str]]:
+    """Give the clips of files, folders and manifests, with their names and parents."""
     from features.audio import Clip, list_audio_files
-    from features.manifest import read_manifest
+    from features.corpora.layouts import read_corpus
 
     clips: list[Clip] = []
     names: list[str] = []
-    for path in audio:
+    parents: list[str] = []
+    for number, path in enumerate(audio):
         if path.suffix.lower() == ".csv":
             with warnings.catch_warnings():
                 # Groups matter for scores, not for predictions.
                 warnings.filterwarnings("ignore", message=".*no 'group' column")
-                listed = read_manifest(path)
+                listed = read_corpus(path, layout="csv")
             clips += listed.audio_clips()
             names += listed.clips["clip_id"].tolist()
+            # Two manifests may use one name for two clips.
+            parents += [f"{number} {parent}" for parent in listed.clips["parent"]]
         elif path.is_dir():
             found = list_audio_files(path)
             clips += [Clip(str(file)) for file in found]
@@ -445,9 +497,11 @@ def _list_clips(audio: Sequence[Path]) -> tuple[list[Clip], list[str]]:
             names.append(path.as_posix())
         else:
             raise FileNotFoundError(f"no such file or folder: {path}")
+        # Whatever no manifest says is a window stands alone.
+        parents += [f"{number} {position}" for position in range(len(parents), len(names))]
     if not clips:
         raise ValueError(f"no sound files in {', '.join(map(str, audio))}")
-    return clips, names
+    return clips, names, parents
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -473,26 +527,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A file's name may hold what no terminal can show; better odd than not at all.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(words, prog_name="timbrestack")
-    except (ValueError, OSError, ImportError) as error:
-        if debug:
-            raise
-        _tell(f"error: {error}")
-        raise SystemExit(2) from error
-    except KeyboardInterrupt:
-        _tell("stopped; what is finished is kept")
-        raise SystemExit(130) from None
+    except SystemExit as leaving:
+        # Typer has turned Ctrl-C into this code by now.
+        if leaving.code == INTERRUPTED:
+            _tell("stopped; what is finished is kept")
+        raise
     except Exception as error:
         if debug:
-            raise
-        _tell(f"internal error: {type(error).__name__}: {error} (--debug shows where)")
+            traceback.print_exc()
+        told = "; ".join([str(error), *getattr(error, "__notes__", [])])
+        if isinstance(error, ValueError | OSError | ImportError):
+            _tell(f"error: {told}")
+            raise SystemExit(2) from error
+        _tell(f"internal error: {type(error).__name__}: {told} (--debug shows where)")
         raise SystemExit(1) from error
 
 
 if __name__ == "__main__":
-    # A closed pipe (`| head`) is the reader's choice, not an error.
-    try:
-        main()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    main()

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from sklearn.base import clone
@@ -107,6 +108,8 @@ def save_bundle(bundle: Bundle, directory: str | PathLike[str]) -> None:
     ------
     FileExistsError
         If something else is there.
+    ValueError
+        If a member holds a type that `load_bundle` would refuse.
     """
     with staged_directory(Path(directory), markers=("card.json", FINAL)) as folder:
         _write_parts(bundle, folder)
@@ -130,6 +133,9 @@ def _write_parts(bundle: Bundle, folder: Path) -> None:
     if bundle.results is not None:
         write_results(bundle.results, folder / "results")
     card = {
+        "versions": library_versions(),
+        # A bundle that was loaded has a whole card: what follows describes it as it is now.
+        **bundle.card,
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
         "task": bundle.task,
@@ -143,8 +149,6 @@ def _write_parts(bundle: Bundle, folder: Path) -> None:
         "priors": stack.priors_.tolist(),
         "columns": names,
         "n_columns": int(stack.n_features_in_),
-        "versions": library_versions(),
-        **bundle.card,
         "parts": {
             path.relative_to(folder).as_posix(): _sha256(path)
             for path in sorted(folder.rglob("*"))
@@ -193,13 +197,18 @@ def _jsonable(arrays: dict[str, np.ndarray] | None) -> dict[str, Any] | None:
 def _save_model(model: Any, folder: Path, stem: str) -> dict[str, str]:
     import skops.io
 
-    for kind, (_, class_name) in FORMATS.items():
-        if type(model).__name__ == class_name:
+    for kind, home in FORMATS.items():
+        if (type(model).__module__, type(model).__name__) == home:
             model.save_model(folder / stem)
             return {"format": kind, "path": stem}
     path = folder / f"{stem}.skops"
     path.parent.mkdir(parents=True, exist_ok=True)
     skops.io.dump(model, path)
+    if foreign := _foreign_types(path):
+        raise ValueError(
+            f"{type(model).__name__} in {stem} cannot be saved: no bundle is trusted with "
+            f"{', '.join(foreign)}; take another estimator for this member"
+        )
     return {"format": "skops", "path": f"{stem}.skops"}
 
 
@@ -213,9 +222,13 @@ def _read_card(directory: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FileNotFoundError(f"{directory} is no bundle: it has no card.json")
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        card = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as exc:
         raise ValueError(f"{path} is not JSON: {exc}") from exc
+    schema = card.get("schema") if isinstance(card, dict) else None
+    if schema != SCHEMA:
+        raise ValueError(f"{directory} is no bundle: its card says {schema!r}")
+    return card
 
 
 def load_bundle(directory: str | PathLike[str], *, with_results: bool = False) -> Bundle:
@@ -243,8 +256,17 @@ def load_bundle(directory: str | PathLike[str], *, with_results: bool = False) -
     """
     directory = Path(directory)
     card = _read_card(directory)
-    if card.get("schema") != SCHEMA:
-        raise ValueError(f"{directory} is no bundle: its card says {card.get('schema')!r}")
+    try:
+        stack = _rebuild(card, _check_parts(card, directory))
+        results = read_results(directory / "results") if with_results else None
+        return Bundle(stack, card["classes"], card["task"], card["feature_set"], card, results)
+    except (KeyError, TypeError, AttributeError, IndexError, BadZipFile) as exc:
+        # Whoever edits a card can break it in more ways than are worth naming.
+        raise ValueError(f"{directory}: its card is damaged ({type(exc).__name__}: {exc})") from exc
+
+
+def _check_parts(card: dict[str, Any], directory: Path) -> Path:
+    """Make sure that the card is of a known schema and its parts are those it was saved with."""
     if card["schema_version"] > SCHEMA_VERSION:
         raise ValueError(
             f"{directory} has schema {card['schema_version']}, this version reads up to "
@@ -256,9 +278,7 @@ def load_bundle(directory: str | PathLike[str], *, with_results: bool = False) -
             raise FileNotFoundError(f"{directory} lacks its part {name}")
         if _sha256(path) != digest:
             raise ValueError(f"{directory}: part {name} was changed since the bundle was saved")
-    stack = _rebuild(card, directory)
-    results = read_results(directory / "results") if with_results else None
-    return Bundle(stack, card["classes"], card["task"], card["feature_set"], card, results)
+    return directory
 
 
 def _inside(directory: Path, name: str) -> Path:
@@ -320,10 +340,15 @@ def _load_model(entry: dict[str, str], directory: Path, card: dict[str, Any]) ->
     return getattr(import_module(module), class_name).load_model(path)
 
 
+def _foreign_types(path: Path) -> list[str]:
+    import skops.io
+
+    return sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
+
+
 def _load_skops(path: Path) -> Any:
     import skops.io
 
-    foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
-    if foreign:
+    if foreign := _foreign_types(path):
         raise ValueError(f"{path} holds types that are not trusted: {', '.join(foreign)}")
     return skops.io.load(path, trusted=list(TRUSTED))

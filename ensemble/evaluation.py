@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from ensemble.bundle import Bundle, library_versions
-from ensemble.prediction import score_clips
-from ensemble.probabilities import average_over
+from ensemble.prediction import gather_scores
+from ensemble.probabilities import check_windows_agree
 from ensemble.results_tables import score_frame
-from features.manifest import Manifest
+from features.manifest import MAX_SHOWN, Manifest
 from reports.results import Results
 
 
@@ -45,32 +45,33 @@ def evaluate_bundle(
     Raises
     ------
     ValueError
-        If no clip has a label that the bundle knows, or none can be read.
+        If no clip has a label that the bundle knows, windows of one clip differ in labels, or
+        no clip can be read.
 
     Warns
     -----
     UserWarning
-        If the label sets differ, or some clips are those that the bundle was made from.
+        If the label sets differ, some clips are those that the bundle was made from, take no
+        part or cannot be read.
     """
-    notes = _reconcile(bundle, manifest)
     truth = _truth(bundle, manifest)
     usable = _is_scored(bundle, truth)
-    manifest, truth = manifest.select(usable), truth[usable]
-    if not len(manifest):
+    notes = _reconcile(bundle, manifest, n_unusable=int((~usable).sum()))
+    if not usable.any():
         raise ValueError(f"no clip has a label that the bundle knows: {bundle.classes}")
+    manifest, truth = manifest.select(usable), truth[usable]
+    check_windows_agree(manifest.clips["parent"].to_numpy(dtype=object), truth)
     clips = manifest.audio_clips()
-    gathered: dict[str, np.ndarray] = {}
-    failures: dict[int, str] = {}
-    for positions, scores, failed in score_clips(bundle, clips, n_jobs=n_jobs):
-        failures |= failed
-        for name, values in scores.items():
-            whole = gathered.setdefault(name, np.full((len(clips), values.shape[1]), np.nan))
-            whole[positions.start : positions.stop] = values
-        if progress is not None:
-            progress(positions.stop, len(clips))
+    gathered, failures = gather_scores(bundle, clips, n_jobs=n_jobs, progress=progress)
     good = np.array([position not in failures for position in range(len(clips))])
     if not good.any():
-        raise ValueError(f"none of the {len(clips)} clips could be read: {failures[0]}")
+        raise ValueError(
+            f"none of the {len(clips)} clips could be read; the first: {clips[0].path}: "
+            f"{failures[0]}"
+        )
+    if failures:
+        notes.append(_describe_failures(list(manifest.clips["clip_id"]), failures))
+        warnings.warn(notes[-1], stacklevel=2)
     card = {
         "members": [member.name for member in bundle.stack.members_],
         "feature_set": bundle.feature_set["name"],
@@ -83,9 +84,12 @@ def evaluate_bundle(
                     {name: values[good] for name, values in gathered.items()}, card)  # fmt: skip
 
 
-def _reconcile(bundle: Bundle, manifest: Manifest) -> list[str]:
-    """Say in what the labels differ."""
+def _reconcile(bundle: Bundle, manifest: Manifest, *, n_unusable: int) -> list[str]:
+    """Say in what the corpus does not fit the bundle."""
     notes = []
+    if n_unusable:
+        wanted = "exactly one label" if bundle.task == "single-label" else "any known label"
+        notes.append(f"{n_unusable} clips without {wanted} of the bundle's take no part")
     if foreign := sorted(set(manifest.classes) - set(bundle.classes)):
         notes.append(
             f"labels that the bundle does not know count as none of its classes: {foreign}"
@@ -100,6 +104,14 @@ def _reconcile(bundle: Bundle, manifest: Manifest) -> list[str]:
     for note in notes:
         warnings.warn(note, stacklevel=3)
     return notes
+
+
+def _describe_failures(clip_ids: list[str], failures: dict[int, str]) -> str:
+    shown = "; ".join(f"{clip_ids[k]}: {failures[k]}" for k in sorted(failures)[:MAX_SHOWN])
+    more = len(failures) - MAX_SHOWN
+    return f"{len(failures)} clips could not be read: {shown}" + (
+        f" (and {more} more)" if more > 0 else ""
+    )
 
 
 def _truth(bundle: Bundle, manifest: Manifest) -> np.ndarray:
@@ -126,7 +138,7 @@ def _results(
 ) -> Results:
     clips = manifest.clips
     parents = clips["parent"].to_numpy(dtype=object)
-    scores = {name: average_over(parents, values) for name, values in scores.items()}
+    scores = bundle.stack.pool_scores(scores, parents)
     clip_ids = clips["clip_id"].to_numpy(dtype=object)
     index = pd.Index(clip_ids.astype(str), name="clip_id")
     described = pd.DataFrame(

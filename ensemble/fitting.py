@@ -7,6 +7,7 @@ them. All others are training rows, in folds.
 
 from __future__ import annotations
 
+import os
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
@@ -16,9 +17,11 @@ from typing import Any
 import joblib
 import numpy as np
 import pandas as pd
+from sklearn.utils import get_tags
 
 from ensemble.bundle import CLIP, Bundle, library_versions
 from ensemble.members import Member, keeps_folds
+from ensemble.probabilities import check_windows_agree
 from ensemble.recipes import DEFAULT_MEMBERS, MemberSettings, create_member, is_deep
 from ensemble.results_tables import component_frame, score_frame
 from ensemble.stacking import StackingEnsembleClassifier
@@ -26,6 +29,9 @@ from features.folds import hash_folds, leave_one_group_out, make_folds
 from features.manifest import Manifest
 from features.table import FeatureTable, hash_clip_ids
 from reports.results import Results
+
+# Columns of the tables of results, where each label is a column too.
+RESERVED_LABELS = ("model", "stage", "clip_id")
 
 
 def fit_bundle(
@@ -46,7 +52,8 @@ def fit_bundle(
     table : FeatureTable
         Features, with the clip table they were made from.
     members : sequence of str or Member
-        Ready-made members by name, or your own.
+        Ready-made members by name, or your own; one without columns takes all features, or the
+        clip if its tags say that it takes no table of numbers.
     folds : int or "group"
         Number of folds, or each group a fold of its own. Folds in the clip table come first.
     task : {"single-label", "multi-label"} or None
@@ -69,6 +76,8 @@ def fit_bundle(
     ------
     ValueError
         If the table has no labels, too few groups or classes, or does not fit the task.
+    FileNotFoundError
+        If sound files that a member listens to are gone.
     """
     data = _Rows(table, task)
     fold_of_row = data.folds(folds, random_state)
@@ -81,7 +90,12 @@ def fit_bundle(
             minutes_per_network=_minutes_each(names, deep_minutes, fold_of_row, n_jobs),
             cache_dir=cache_dir,
         )
-        made = [create_member(m, settings) if isinstance(m, str) else m for m in members]
+        made = [
+            create_member(m, settings) if isinstance(m, str) else _with_columns(m, settings)
+            for m in members
+        ]
+        if any(CLIP in (member.columns or ()) for member in made):
+            data.check_files()
         stack = StackingEnsembleClassifier(
             made, cv=fold_of_row[data.train], n_jobs=n_jobs, random_state=random_state,
             progress=progress,
@@ -98,7 +112,8 @@ def fit_bundle(
         results = _results(stack, data, fold_of_row, table)
     for member in stack.members_:
         for model in (member.estimator, *stack.named_estimators_[member.name]):
-            if "cache_dir" in model.get_params():
+            # Ready-made members only: what the user set stays as it is.
+            if model.get_params().get("cache_dir") == cache_dir:
                 model.set_params(cache_dir=None)
     card = {
         "seed": random_state,
@@ -122,6 +137,14 @@ def _minutes_each(
     return minutes / -(-n_networks // at_once)
 
 
+def _with_columns(member: Member, settings: MemberSettings) -> Member:
+    member = Member(*member)
+    if member.columns is not None:
+        return member
+    takes_numbers = get_tags(member.estimator).input_tags.two_d_array
+    return member._replace(columns=list(settings.feature_names) if takes_numbers else [CLIP])
+
+
 class _Rows:
     """The labelled rows of a feature table, as the ensemble takes them.
 
@@ -140,13 +163,15 @@ class _Rows:
         self.classes = manifest.classes
         if len(self.classes) < 2:
             raise ValueError(f"at least 2 classes are needed, got only {self.classes}")
+        if reserved := sorted(set(self.classes) & set(RESERVED_LABELS)):
+            raise ValueError(f"results have columns of the same name: rename the labels {reserved}")
         self.task = task or table.manifest.task
         truth = manifest.label_matrix(self.classes)
-        self._check_task(truth)
         labelled = np.asarray((truth >= 0).any(axis=1))
         if not labelled.all():
             _warn(f"{(~labelled).sum()} clips are unlabelled and take no part")
         manifest, self.truth = manifest.select(labelled), truth[labelled]
+        self._check_task()
         self.manifest: Manifest = manifest
         clips = manifest.clips
         self.X = table.values.loc[clips["clip_id"]]
@@ -154,6 +179,7 @@ class _Rows:
         self.clip_ids = clips["clip_id"].to_numpy(dtype=object)
         self.groups = clips["group"].to_numpy(dtype=object)
         self.parents = clips["parent"].to_numpy(dtype=object)
+        check_windows_agree(self.parents, self.truth)
         self.train = clips["split"].isin(["", "train"]).to_numpy()
         self.validation = (clips["split"] == "validation").to_numpy()
         self.test = (clips["split"] == "test").to_numpy()
@@ -161,7 +187,8 @@ class _Rows:
             raise ValueError("no clip is left for training: all are of split validation or test")
         self._check_rare_classes()
 
-    def _check_task(self, truth: np.ndarray) -> None:
+    def _check_task(self) -> None:
+        truth = self.truth
         if self.task not in ("single-label", "multi-label"):
             raise ValueError(f"task must be single-label or multi-label, got {self.task!r}")
         one_each = ((truth == 1).sum(axis=1) == 1) & (truth >= 0).all(axis=1)
@@ -186,6 +213,16 @@ class _Rows:
                     "cannot be learned and tested at once; its score says nothing"
                 )
 
+    def check_files(self) -> None:
+        """Make sure that all sounds are still there, before hours are spent on other members."""
+        paths = dict.fromkeys(clip.path for clip in self.X[CLIP])
+        gone = [path for path in paths if not os.path.isfile(path)]
+        if gone:
+            raise FileNotFoundError(
+                f"{len(gone)} sound files that members listen to are gone since the features were "
+                f"extracted, such as {gone[0]}; extract again"
+            )
+
     def folds(self, wanted: int | str, random_state: int) -> np.ndarray:
         """Give the fold of each row, -1 outside training: the clip table's own, or new ones."""
         given = self.manifest.clips["fold"].to_numpy()
@@ -194,16 +231,25 @@ class _Rows:
         if (given[self.train] >= 0).all():
             # Folds may be numbered from 1, as in ESC-50 and UrbanSound8K.
             folds[self.train] = np.unique(given[self.train], return_inverse=True)[1]
+            if folds.max() < 1:
+                raise ValueError(
+                    "the clip table must have at least 2 folds, all training clips are in one; "
+                    "deal them anew, or empty the column 'fold'"
+                )
         elif (given[self.train] >= 0).any():
             n_without = int((given[self.train] < 0).sum())
             raise ValueError(
                 f"either all training clips have a fold or none; {n_without} have none"
             )
         elif wanted == "group":
+            _check_enough_groups(groups, 2)
             folds[self.train] = leave_one_group_out(groups)
+        elif isinstance(wanted, str):
+            raise ValueError(f"folds must be a number or 'group', got {wanted!r}")
         else:
+            _check_enough_groups(groups, wanted)
             folds[self.train] = make_folds(
-                self.truth[self.train], groups, n_folds=int(wanted), random_state=random_state
+                self.truth[self.train], groups, n_folds=wanted, random_state=random_state
             )
         return folds
 
@@ -224,6 +270,14 @@ class _Rows:
                 "training clips have one label each, test clips have not: thresholds found on "
                 "single sounds do not transfer to mixtures; add clips of split validation"
             )
+
+
+def _check_enough_groups(groups: np.ndarray, n_folds: int) -> None:
+    if (n_groups := len(set(groups))) < n_folds:
+        raise ValueError(
+            f"{n_folds} folds need at least as many groups, which stay whole; the {len(groups)} "
+            f"training clips have {n_groups}: ask for fewer folds, or give finer groups"
+        )
 
 
 def _warn(message: str) -> None:

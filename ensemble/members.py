@@ -7,6 +7,7 @@ network, too dear to train once more and better averaged) keeps the model of eve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -67,9 +68,7 @@ def check_members(members: Sequence[Sequence[Any]]) -> list[Member]:
         f"{name!r} is given twice" for name in sorted({n for n in names if names.count(n) > 1})
     ]
     problems += [f"{name!r} is reserved" for name in names if name in RESERVED_NAMES]
-    problems += [
-        f"{name!r} is not a name" for name in names if not isinstance(name, str) or not name
-    ]
+    problems += [f"{name!r} is not a name" for name in names if not _is_name(name)]
     problems += [
         f"{member.name!r} has no predict_proba"
         for member in checked
@@ -80,6 +79,11 @@ def check_members(members: Sequence[Sequence[Any]]) -> list[Member]:
     if problems:
         raise ValueError(f"members must be (name, estimator, columns): {'; '.join(problems)}")
     return checked
+
+
+def _is_name(name: object) -> bool:
+    # A bundle keeps each member in a folder of its name, which must not lead elsewhere.
+    return isinstance(name, str) and re.fullmatch(r"[^\s./\\][^/\\\0\n]*", name) is not None
 
 
 def keeps_folds(estimator: BaseEstimator) -> bool:
@@ -171,13 +175,19 @@ def fit_member(
     """
     estimator = clone(member.estimator)
     part, labels = take_rows(select_columns(X, member.columns), rows), y[rows]
-    if groups is None:
-        return estimator.fit(part, labels)
     # Only with routing on can groups reach an estimator inside a Pipeline.
     with config_context(enable_metadata_routing=True):
-        asks = get_routing_for_object(estimator).consumes("fit", ["groups"])
-        given = {"groups": groups[rows]} if asks else {}
-        return estimator.fit(part, labels, **given)
+        if groups is not None and _asks_for_groups(estimator):
+            return estimator.fit(part, labels, groups=groups[rows])
+    return estimator.fit(part, labels)
+
+
+def _asks_for_groups(estimator: BaseEstimator) -> bool:
+    try:
+        return bool(get_routing_for_object(estimator).consumes("fit", ["groups"]))
+    except NotImplementedError:
+        # Some of scikit-learn's meta-estimators, such as AdaBoost, know of no routing.
+        return False
 
 
 def score_member(
@@ -202,6 +212,11 @@ def score_member(
     -------
     np.ndarray of shape (n_samples, n_labels)
         Probabilities, or logits for members that keep folds.
+
+    Raises
+    ------
+    ValueError
+        If the model has another number of columns than of classes.
     """
     part = select_columns(X, member.columns)
     if keeps_folds(member.estimator):
@@ -210,16 +225,30 @@ def score_member(
             # Scikit-learn's binary form: the logit of the second class against the first.
             scores = np.column_stack([np.zeros(len(scores)), scores])
     else:
-        scores, fill = _probabilities(estimator.predict_proba(part)), 0.0
+        scores, fill = _probabilities(estimator, part), 0.0
     have = classes if multilabel else estimator.classes_
+    if scores.shape[1] != len(have):
+        raise ValueError(
+            f"member {member.name!r} must give a column for each of {len(have)} classes, "
+            f"got {scores.shape[1]}"
+        )
     return align_columns(scores, list(have), list(classes), fill=fill)
 
 
-def _probabilities(output: Any) -> np.ndarray:
-    """Accept scikit-learn's two multi-label forms: one array, or one (n, 2) array a label."""
-    if isinstance(output, list):
-        return np.column_stack([np.asarray(column)[:, -1] for column in output])
-    return np.asarray(output)
+def _probabilities(estimator: BaseEstimator, X: Any) -> np.ndarray:
+    """Accept scikit-learn's two multi-label forms: one array, or a label's own array for each."""
+    output = estimator.predict_proba(X)
+    if not isinstance(output, list):
+        return np.asarray(output)
+    pairs = zip(output, estimator.classes_, strict=True)
+    return np.column_stack([_presence(np.asarray(scores), values) for scores, values in pairs])
+
+
+def _presence(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Give the probability of 1 against 0: training may have shown one of them only, or -1."""
+    present = scores[:, np.equal(values, 1)].sum(axis=1)
+    known = scores[:, np.greater_equal(values, 0)].sum(axis=1)
+    return np.divide(present, known, out=np.full(len(scores), 0.5), where=known > 0)
 
 
 def ask_member(

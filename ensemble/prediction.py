@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -110,7 +110,8 @@ def score_clips(
     positions : range
         Which clips these are.
     scores : dict
-        Model -> (len(positions), n_labels); rows of failed clips are NaN.
+        Model -> (len(positions), n_labels), as of `StackingEnsembleClassifier.score_rows`; rows
+        of failed clips are NaN, and there are none where all failed.
     failures : dict
         Position -> reason.
     """
@@ -132,10 +133,49 @@ def score_clips(
                 columns=features.feature_names,
             )
             X[CLIP] = pd.Series([c for c, ok in zip(chunk, good, strict=True) if ok], dtype=object)
-            for name, values in bundle.stack.score_models(X).items():
+            for name, values in bundle.stack.score_rows(X).items():
                 scores[name] = np.full((len(chunk), values.shape[1]), np.nan)
                 scores[name][good] = values
         yield positions, scores, failures
+
+
+def gather_scores(
+    bundle: Bundle,
+    clips: Sequence[Clip],
+    *,
+    n_jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[dict[str, np.ndarray], dict[int, str]]:
+    """Score clips with every model, all in one.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        An opened bundle.
+    clips : sequence of Clip
+        What to score.
+    n_jobs : int or None
+        Worker processes for the features.
+    progress : callable or None
+        Called with (clips done, clips in all).
+
+    Returns
+    -------
+    scores : dict
+        Model -> (len(clips), n_labels), as of `score_clips`.
+    failures : dict
+        Position -> reason.
+    """
+    gathered: dict[str, np.ndarray] = {}
+    failures: dict[int, str] = {}
+    for positions, scores, failed in score_clips(bundle, clips, n_jobs=n_jobs):
+        failures |= failed
+        for name, values in scores.items():
+            whole = gathered.setdefault(name, np.full((len(clips), values.shape[1]), np.nan))
+            whole[positions.start : positions.stop] = values
+        if progress is not None:
+            progress(positions.stop, len(clips))
+    return gathered, failures
 
 
 def predict_clips(
@@ -143,6 +183,7 @@ def predict_clips(
     clips: Sequence[Clip],
     *,
     clip_ids: Sequence[str] | None = None,
+    parents: Sequence[str] | None = None,
     n_jobs: int | None = None,
 ) -> Iterator[Prediction]:
     """Predict clips one by one; one that cannot be read gives an error and the rest goes on.
@@ -155,6 +196,9 @@ def predict_clips(
         What to predict.
     clip_ids : sequence of str or None
         Their names; None takes the paths.
+    parents : sequence of str or None
+        What each is a window of; windows of one parent get one answer, from the mean of their
+        scores. None means that clips are whole.
     n_jobs : int or None
         Worker processes for the features.
 
@@ -165,7 +209,15 @@ def predict_clips(
     """
     thresholds = bundle.stack.thresholds_
     cut = None if thresholds is None else thresholds["stack"]
-    for positions, scores, failures in score_clips(bundle, clips, n_jobs=n_jobs):
+    chunks: Iterable[tuple[range, dict[str, np.ndarray], dict[int, str]]]
+    if parents is None or len(set(parents)) == len(parents):
+        chunks, parents = score_clips(bundle, clips, n_jobs=n_jobs), None
+    else:
+        # Windows of one parent need not be neighbours, so all of them are waited for.
+        chunks = [(range(len(clips)), *gather_scores(bundle, clips, n_jobs=n_jobs))]
+    for positions, raw, failures in chunks:
+        good = np.array([position not in failures for position in positions])
+        scores = _pool(bundle, raw, good, parents)
         for row, position in enumerate(positions):
             clip = clips[position]
             name = clip.path if clip_ids is None else clip_ids[position]
@@ -173,8 +225,22 @@ def predict_clips(
             if position in failures:
                 yield Prediction(*place, [], {}, failures[position])
                 continue
-            probabilities = scores["stack"][row]
+            probabilities = scores[row]
             present = decide(probabilities[None], cut)[0]
             labels = [label for label, p in zip(bundle.classes, present, strict=True) if p]
             named = zip(bundle.classes, probabilities.tolist(), strict=True)
             yield Prediction(*place, labels, dict(named))
+
+
+def _pool(
+    bundle: Bundle,
+    scores: dict[str, np.ndarray],
+    good: np.ndarray,
+    parents: Sequence[str] | None,
+) -> np.ndarray:
+    """Give the stack's final scores; those of failed clips stay NaN and touch no other's."""
+    pooled = np.full((len(good), len(bundle.classes)), np.nan)
+    if good.any():
+        owners = None if parents is None else np.array(parents, dtype=object)[good]
+        pooled[good] = bundle.stack.pool_scores({"stack": scores["stack"][good]}, owners)["stack"]
+    return pooled

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit, logit, softmax
 
 # A member that is sure to more than four digits says no more than one sure to four: without this
@@ -118,3 +119,27 @@ def average_over(parents: np.ndarray | None, scores: np.ndarray) -> np.ndarray:
     sums = np.zeros((len(names), scores.shape[1]))
     np.add.at(sums, parent_of_row, scores)
     return (sums / np.bincount(parent_of_row)[:, None])[parent_of_row]
+
+
+def check_windows_agree(parents: np.ndarray, truth: np.ndarray) -> None:
+    """Make sure that windows of one clip, which share one score, share one truth.
+
+    Parameters
+    ----------
+    parents : np.ndarray of shape (n_samples,)
+        The clip each row is a window of.
+    truth : np.ndarray of shape (n_samples, n_labels)
+        1, 0 and -1.
+
+    Raises
+    ------
+    ValueError
+        If two windows of a parent differ.
+    """
+    different = pd.DataFrame(truth).groupby(np.asarray(parents)).nunique().gt(1).any(axis=1)
+    if different.any():
+        torn = different.index[different][:5].tolist()
+        raise ValueError(
+            f"all windows of a parent must have the same labels, {different.sum()} parents have "
+            f"not, such as {torn}; leave 'parent' empty to score every window by itself"
+        )

@@ -7,8 +7,9 @@ estimators fitted on the other folds' out-of-fold scores, and so do its decision
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import joblib
 import numpy as np
@@ -35,6 +36,9 @@ from ensemble.members import (
 from ensemble.probabilities import average_over, from_logits, normalise_rows, to_logits
 from ensemble.thresholds import decide, fit_thresholds
 from features.folds import GroupedStratifiedKFold
+
+# Text and kind of a warning.
+Warned: TypeAlias = tuple[str, type[Warning]]
 
 
 class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
@@ -149,7 +153,8 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Classes, or an indicator of 1 present, 0 absent, -1 unknown.
         groups : array-like of shape (n_samples,) or None
-            What must not be torn between folds; None means that every row stands alone.
+            What must not be torn between folds; None means `parents`, or if there are none, that
+            every row stands alone.
         parents : array-like of shape (n_samples,) or None
             The clip that each row is a window of; scores of windows are averaged before they
             are decided on.
@@ -174,11 +179,11 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = labels.classes
         self._multilabel = labels.multilabel
         targets = labels.indicator if labels.multilabel else np.asarray(y).ravel()
-        groups = None if groups is None else np.asarray(groups)
+        self._parents = None if parents is None else np.asarray(parents)
+        groups = self._parents if groups is None else np.asarray(groups)
         self.folds_ = self._make_folds(X, labels.indicator, groups)
         scores = self._fit_members(X, targets, groups)
         self._fit_final(scores, labels.indicator)
-        self._parents = None if parents is None else np.asarray(parents)
         self._decide_out_of_fold(labels.indicator, groups)
         self.calibration_: dict[str, np.ndarray] | None = None
         return self
@@ -206,12 +211,13 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
                 f"cv must give each of the {len(X)} rows one of at least 2 folds, got "
                 f"{len(np.unique(folds))} folds over shape {folds.shape}"
             )
-        if groups is not None:
-            names, group_of_row = np.unique(groups, return_inverse=True)
-            spread = pd.Series(folds).groupby(group_of_row).nunique()
+        for what, keys in (("groups", groups), ("parents", self._parents)):
+            if keys is None:
+                continue
+            spread = pd.Series(folds).groupby(keys).nunique()
             if (spread > 1).any():
-                torn = names[spread.to_numpy() > 1][:5].tolist()
-                raise ValueError(f"groups must not be torn between folds, such as {torn}")
+                torn = spread.index[spread > 1][:5].tolist()
+                raise ValueError(f"{what} must not be torn between folds, such as {torn}")
         return folds
 
     def _fit_members(
@@ -227,11 +233,15 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         shape = (len(X), len(self.classes_))
         scores = {member.name: np.empty(shape) for member in self.members_}
         self.named_estimators_: dict[str, list[Any]] = {name: [] for name in scores}
-        for done, ((member, fold), (model, part)) in enumerate(
+        told: set[Warned] = set()
+        for done, ((member, fold), (model, part, warned)) in enumerate(
             zip(tasks, self._run(tasks, X, targets, groups), strict=True), start=1
         ):
             if fold is not None:
                 scores[member.name][self.folds_ == fold] = part
+            for message, category in sorted(warned - told, key=str):
+                warnings.warn(message, category, stacklevel=3)
+            told |= warned
             if model is not None:
                 self.named_estimators_[member.name].append(model)
             if self.progress is not None:
@@ -241,7 +251,7 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
 
     def _run(
         self, tasks: list[tuple[Member, Any]], X: Any, targets: np.ndarray, groups: Any
-    ) -> Iterator[tuple[Any, Any]]:
+    ) -> Iterator[tuple[Any, Any, set[Warned]]]:
         settings = {"classes": self.classes_, "multilabel": self._multilabel}
         # One BLAS thread in this process too: with two, sums round otherwise than in a worker.
         with (
@@ -249,7 +259,7 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
             joblib.parallel_config(backend="loky", inner_max_num_threads=1),
         ):
             yield from joblib.Parallel(n_jobs=self.n_jobs or 1, return_as="generator")(
-                joblib.delayed(_fit_and_score)(
+                joblib.delayed(_fit_and_listen)(
                     member._replace(columns=None),
                     select_columns(X, member.columns),
                     targets,
@@ -288,7 +298,9 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
             # A label with one value only has no line to fit: its frequency is all that is known.
             if len(np.unique(present)) < 2:
                 final = DummyClassifier(strategy="prior")
-                logits, present = np.vstack([logits, logits[:1]]), np.append(present, present[:1])
+                # Not even that if the label is known of no row: then one half.
+                present = present if len(present) else np.array([0, 1])
+                logits = np.zeros((len(present), len(scores)))
             fitted.append(final.fit(logits, present))
         return fitted
 
@@ -386,6 +398,21 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         dict
             Name -> (n_samples, n_labels): ``"stack"``, ``"average"``, ``"chance"``, each member.
         """
+        return self.pool_scores(self.score_rows(X), parents)
+
+    def score_rows(self, X: Any) -> dict[str, np.ndarray]:
+        """Give what `score_models` starts from: each row by itself, not yet calibrated.
+
+        Parameters
+        ----------
+        X : pd.DataFrame or array-like of shape (n_samples, n_features)
+            Rows to score.
+
+        Returns
+        -------
+        dict
+            Name -> (n_samples, n_labels).
+        """
         check_is_fitted(self)
         X = self._check_rows(X, reset=False)
         members = {
@@ -398,12 +425,30 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
             )
             for member in self.members_
         }
-        scores = {
+        return {
             "stack": self._combine(self.final_estimators_, members),
             "average": np.mean(list(members.values()), axis=0),
             "chance": np.tile(self.priors_, (len(X), 1)),
             **members,
         }
+
+    def pool_scores(
+        self, scores: dict[str, np.ndarray], parents: Any = None
+    ) -> dict[str, np.ndarray]:
+        """Average scores over the windows of each clip, then calibrate: the order of `calibrate`.
+
+        Parameters
+        ----------
+        scores : dict
+            Name -> (n_samples, n_labels), of `score_rows`; all windows of a clip together.
+        parents : array-like of shape (n_samples,) or None
+            The clip that each row is a window of.
+
+        Returns
+        -------
+        dict
+            Name -> (n_samples, n_labels).
+        """
         parents = None if parents is None else np.asarray(parents)
         scores = {name: average_over(parents, values) for name, values in scores.items()}
         if self.calibration_ is None:
@@ -465,6 +510,19 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
             # The type of scikit-learn's own indicators.
             return decide(scores, self.thresholds_["stack"]).astype(int)
         return self.classes_[scores.argmax(axis=1)]
+
+
+def _fit_and_listen(
+    member: Member, *data: Any, **settings: Any
+) -> tuple[BaseEstimator | None, np.ndarray | None, set[Warned]]:
+    """Give what `_fit_and_score` gives and what was warned of, which a worker cannot tell."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model, scores = _fit_and_score(member, *data, **settings)
+    wanted = (UserWarning, RuntimeWarning)
+    told: set[Warned] = set()
+    told.update((str(w.message), w.category) for w in caught if issubclass(w.category, wanted))
+    return model, scores, told
 
 
 def _fit_and_score(

@@ -1,14 +1,19 @@
 """The commands do what they say, in real processes, and say so when they can't."""
 
 import json
+import re
+import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+
+import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 SR = 22050
@@ -183,8 +188,95 @@ def test_a_mistake_gives_one_clear_line_and_exit_code_2(tmp_path, words, message
 
 def test_debug_shows_the_traceback(tmp_path):
     done = run("extract", "nowhere", "-o", "X.parquet", "--debug", cwd=tmp_path)
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["extract", "{recordings}", "-o", "thesis.txt"], "has no card, so it is not ours"),
+        (["extract", "{recordings}", "-o", "folder"], "folder is a folder"),
+        (["extract", "{recordings}", "-o", "thesis.txt/X.parquet"], "thesis.txt is a file"),
+        (["evaluate", "{chain}/bundle", "{recordings}", "-o", "folder"], "is not empty"),
+        (["evaluate", "{chain}/bundle", "{recordings}", "-o", "thesis.txt"], "is a file"),
+        (["fit-ensemble", "{chain}/X.parquet", "-o", "folder"], "is not empty"),
+        (["fit-ensemble", "{chain}/X.parquet", "-o", "thesis.txt/b"], "thesis.txt is a file"),
+        (["demo", "-o", "thesis.txt"], "thesis.txt is a file"),
+    ],
+    ids=["extract-over-file", "extract-over-folder", "extract-below-file", "evaluate-over-folder",
+         "evaluate-over-file", "fit-over-folder", "fit-below-file", "demo-over-file"],
+)  # fmt: skip
+def test_a_place_for_the_result_is_refused_before_the_work(
+    recordings, chain, tmp_path, words, message
+):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "mine").touch()
+    done = run(*(word.format(recordings=recordings, chain=chain) for word in words), cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not re.search(r"\d of \d", done.stderr)
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_brackets_and_colons_in_names_are_shown_as_they_are(recordings, tmp_path):
+    root = tmp_path / "[bold]corpus"
+    for kind, label in (("noise", "[/]"), ("tone", "[red]t\u00f6ne:bell:")):
+        shutil.copytree(recordings / kind, root / label)
+    words = ("--jobs", "1")
+    run_well(
+        "extract", root, "-o", tmp_path / "X[b].parquet", "--feature-set", "compact-v1", *words
+    )
+    run_well("fit-ensemble", tmp_path / "X[b].parquet", "-o", tmp_path / "b[b]", "--members", "svm",
+             "--folds", "3", *words)  # fmt: skip
+    shown = run_well("predict", tmp_path / "b[b]", root).stdout
+    assert "[/]/0.wav" in shown
+    assert "[red]t\u00f6ne:bell:/7.wav" in shown
+    run_well("manifest", root, "-o", tmp_path / "m.csv")
+    dealt = run_well("split", tmp_path / "m.csv", "-o", tmp_path / "m2.csv", "--folds", "2").stdout
+    assert "[red]t\u00f6ne:bell:" in dealt
+
+
+@pytest.mark.parametrize("form", [["--json"], []], ids=["json", "table"])
+def test_a_closed_pipe_is_no_error(recordings, chain, form):
+    command = [sys.executable, str(ROOT / "cli.py"), "predict", str(chain / "bundle")]
+    process = subprocess.Popen(
+        [*command, str(recordings), *form],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    told = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 0
+    assert "rror" not in told
+
+
+def test_ctrl_c_stops_with_one_line_and_code_130(recordings, tmp_path, monkeypatch, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("features.corpora.layouts.read_corpus", interrupted)
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    with pytest.raises(SystemExit) as left:
+        cli.main(["manifest", str(recordings), "-o", str(tmp_path / "m.csv")])
+    assert left.value.code == 130
+    assert capsys.readouterr().err.strip().endswith("stopped; what is finished is kept")
+
+
+def test_windows_of_one_clip_are_predicted_alike(recordings, chain, tmp_path):
+    rows = [
+        {"file": recordings / "tone" / "1.wav", "start_s": start, "end_s": start + 0.1,
+         "parent": "whole"}
+        for start in (0.0, 0.1)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "windows.csv", index=False)
+    done = run_well("predict", chain / "bundle", tmp_path / "windows.csv", "--json")
+    first, second = json.loads(done.stdout)
+    assert (first["start_s"], second["start_s"]) == (0.0, 0.1)
+    assert first["probabilities"] == second["probabilities"]
 
 
 def test_bad_files_are_listed_and_the_rest_unharmed(recordings, tmp_path):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import skops.io
 import soundfile
+from sklearn.ensemble import RandomForestClassifier
 
 from classical.boosting import OneVsRestXGBClassifier
 from classical.svm import OneVsRestSVMClassifier
@@ -219,6 +220,50 @@ def test_an_older_definition_of_the_features_is_refused(single, tmp_path):
         list(predict_clips(load_bundle(copy), [Clip("any.wav")]))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda card: card.pop("members"),
+        lambda card: card.update(schema_version="new"),
+        lambda card: card.update(parts=[1]),
+        lambda card: card.update(members="svm"),
+        lambda card: card.pop("feature_set"),
+    ],
+    ids=["no-members", "schema", "parts", "members", "features"],
+)
+def test_a_damaged_card_is_told_from_an_error_of_ours(single, tmp_path, change):
+    with pytest.raises(ValueError, match="its card is damaged"):
+        load_bundle(edit_card(single[-1], tmp_path, change))
+
+
+def test_a_card_that_is_no_object_is_no_bundle(tmp_path):
+    (tmp_path / "card.json").write_text("[1]")
+    with pytest.raises(ValueError, match="is no bundle"):
+        load_bundle(tmp_path)
+
+
+def test_a_type_that_could_not_be_loaded_is_refused_when_saving(single, tmp_path):
+    _, table, *_ = single
+    forest = Member("forest", RandomForestClassifier(3, random_state=0))
+    bundle = fit_bundle(table, members=[forest], folds=2)
+    with pytest.raises(ValueError, match=r"cannot be saved.*sklearn\.tree\._tree\.Tree"):
+        save_bundle(bundle, tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_calibrated_anew_is_saved_as_it_is_now(several, tmp_path):
+    _, table, _, folder = several
+    opened = load_bundle(folder)
+    truth = table.rows().label_matrix(opened.classes)
+    opened.stack.calibrate(columns(table), truth)
+    save_bundle(opened, tmp_path / "again")
+    for name in ("thresholds_", "calibration_"):
+        np.testing.assert_array_equal(
+            getattr(load_bundle(tmp_path / "again").stack, name)["stack"],
+            getattr(opened.stack, name)["stack"],
+        )
+
+
 def test_somebody_elses_folder_is_not_overwritten(single, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(FileExistsError):
@@ -304,10 +349,11 @@ def test_a_bundle_can_be_evaluated_on_another_corpus(single, tmp_path):
     table = pd.read_csv(root / "manifest.csv").replace({"noise": "hiss"}, regex=True)
     table.to_csv(root / "manifest.csv", index=False)
     manifest = read_manifest(root / "manifest.csv")
-    with pytest.warns(UserWarning, match="hiss|never occur|named like") as caught:
+    with pytest.warns(UserWarning, match="hiss|never occur|named like|take no part") as caught:
         results = evaluate_bundle(load_bundle(folder, with_results=True), manifest)
     messages = " ".join(str(warning.message) for warning in caught)
     assert "['hiss']" in messages
+    assert "16 clips without exactly one label of the bundle's take no part" in messages
     assert "clips are named like clips that the bundle was made from" in messages
     results.check()
     assert len(results.clips) == 32

@@ -126,6 +126,31 @@ def test_given_folds_that_tear_a_group_are_refused(three_classes):
         StackingEnsembleClassifier(small_members(), cv=torn).fit(X, y, groups)
 
 
+def test_parents_are_groups_where_no_groups_are_given(three_classes):
+    X, y, groups = three_classes
+    stack = StackingEnsembleClassifier(small_members(), cv=3)
+    stack.fit(X, y[groups * 4], parents=groups)
+    assert pd.Series(stack.folds_).groupby(groups).nunique().max() == 1
+
+
+def test_folds_that_tear_a_parent_are_refused(three_classes):
+    X, y, groups = three_classes
+    rows = np.arange(len(y))
+    stack = StackingEnsembleClassifier(small_members(), cv=rows % 3)
+    with pytest.raises(ValueError, match="parents must not be torn between folds"):
+        stack.fit(X, y[groups * 4], groups=rows, parents=groups)
+
+
+def test_a_member_with_another_number_of_columns_is_refused(three_classes):
+    class Narrow(GaussianNB):
+        def predict_proba(self, X):
+            return super().predict_proba(X)[:, :1]
+
+    X, y, groups = three_classes
+    with pytest.raises(ValueError, match="'narrow' must give a column for each of 3 classes"):
+        StackingEnsembleClassifier([("narrow", Narrow())], cv=3).fit(X, y, groups)
+
+
 def test_groups_flow_through_cross_validation_and_pipelines(three_classes):
     X, y, groups = three_classes
     svm = make_pipeline(StandardScaler(), OneVsRestSVMClassifier(random_state=0))
