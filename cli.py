@@ -258,11 +258,14 @@ def split(
 
     Rows that already have a split keep it. Example: python cli.py split m.csv -o m2.csv --test 0.2
     """
-    from features.manifest import read_manifest, write_manifest
+    from features.corpora.csv_table import read
+    from features.manifest import write_manifest
     from features.splitting import split_manifest
 
+    if source.is_dir():
+        raise ValueError(f"{source} is a folder: list its clips with `manifest` first")
     clips = split_manifest(
-        read_manifest(source),
+        read(source),
         folds=_folds(folds),
         validation=validation,
         test=test,
@@ -320,6 +323,8 @@ def extract(
             progress=progress,
         )
     _say(f"{len(table.values)} clips x {table.values.shape[1]} features: {output}")
+    if silent := table.card["silent"]:
+        _tell(f"warning: {len(silent)} clips are silent, listed in {output}.card.json")
     _say_failures(len(table.failures), f"{output}.failures.csv")
 
 
@@ -328,7 +333,12 @@ def fit_ensemble(
     source: Annotated[Path, typer.Argument(help="A feature table, from extract.")],
     output: Annotated[Path, Output],
     members: Members = DEFAULT_MEMBERS,
-    folds: Annotated[str, typer.Option(help="Number of folds, or 'group': one a group.")] = "5",
+    folds: Annotated[
+        str,
+        typer.Option(
+            help="Number of folds, or 'group': one a group; folds of the manifest come first."
+        ),
+    ] = "5",
     task: Annotated[
         str | None, typer.Option(help="single-label or multi-label; left out: by the labels.")
     ] = None,
@@ -482,7 +492,7 @@ def _list_clips(audio: Sequence[Path]) -> tuple[list[Clip], list[str], list[str]
         if path.suffix.lower() == ".csv":
             with warnings.catch_warnings():
                 # Groups matter for scores, not for predictions.
-                warnings.filterwarnings("ignore", message=".*no 'group' column")
+                warnings.filterwarnings("ignore", message=".*have no 'group'")
                 listed = read_corpus(path, layout="csv")
             clips += listed.audio_clips()
             names += listed.clips["clip_id"].tolist()

@@ -77,7 +77,11 @@ def evaluate_bundle(
         "feature_set": bundle.feature_set["name"],
         "counts": {"clips": len(clips), "test clips": int(good.sum())},
         "failures": len(failures),
+        "warnings": []
+        if manifest.groups_given
+        else ["Clips have no groups: each file counts as one."],
         "notes": notes,
+        "elsewhere": True,
         "versions": library_versions(),
     }
     return _results(bundle, manifest.select(good), truth[good],
@@ -100,7 +104,10 @@ def _reconcile(bundle: Bundle, manifest: Manifest, *, n_unusable: int) -> list[s
         seen = bundle.results.clips
         trained = set(seen.index[seen["split"] != "test"])
         if n_seen := int(manifest.clips["clip_id"].isin(trained).sum()):
-            notes.append(f"{n_seen} clips are named like clips that the bundle was made from")
+            notes.append(
+                f"{n_seen} clips are named like clips that the bundle was made from; if they are "
+                "the same recordings, these scores mean nothing"
+            )
     for note in notes:
         warnings.warn(note, stacklevel=3)
     return notes

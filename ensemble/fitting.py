@@ -314,6 +314,7 @@ def _results(
         "counts": _counts(data, folds, table),
         "failures": len(table.failures),
         "histories": _histories(stack),
+        "warnings": _cautions(data),
         "notes": _notes(stack),
         "versions": library_versions(),
     }
@@ -351,6 +352,16 @@ def _histories(stack: StackingEnsembleClassifier) -> dict[str, list[list[dict[st
         for name, models in stack.named_estimators_.items()
         if all(hasattr(model, "history_") for model in models)
     }
+
+
+def _cautions(data: _Rows) -> list[str]:
+    if data.manifest.groups_given:
+        return []
+    return [
+        "Clips have no groups, so each file counts as its own. If some are siblings (takes of one "
+        "note, excerpts of one song, copies), these numbers are too good and their intervals too "
+        "narrow: fill in the group column of a manifest."
+    ]
 
 
 def _notes(stack: StackingEnsembleClassifier) -> list[str]:

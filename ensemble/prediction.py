@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -125,6 +128,12 @@ def score_clips(
             for position, row in zip(positions, rows, strict=True)
             if row.values is None
         }
+        if n_silent := sum(row.silent for row in rows):
+            first = next(c.path for c, row in zip(chunk, rows, strict=True) if row.silent)
+            warnings.warn(
+                f"{n_silent} clips are silent, such as {first}; what is said of them means nothing",
+                stacklevel=2,
+            )
         good = np.array([row.values is not None for row in rows])
         scores: dict[str, np.ndarray] = {}
         if good.any():
@@ -180,7 +189,7 @@ def gather_scores(
 
 def predict_clips(
     bundle: Bundle,
-    clips: Sequence[Clip],
+    clips: Sequence[Clip | str | PathLike[str]],
     *,
     clip_ids: Sequence[str] | None = None,
     parents: Sequence[str] | None = None,
@@ -192,8 +201,8 @@ def predict_clips(
     ----------
     bundle : Bundle
         An opened bundle.
-    clips : sequence of Clip
-        What to predict.
+    clips : sequence of Clip, str or path-like
+        What to predict: excerpts or whole files.
     clip_ids : sequence of str or None
         Their names; None takes the paths.
     parents : sequence of str or None
@@ -207,19 +216,20 @@ def predict_clips(
     Prediction
         In the order of `clips`.
     """
+    listed = [clip if isinstance(clip, Clip) else Clip(os.fspath(clip)) for clip in clips]
     thresholds = bundle.stack.thresholds_
     cut = None if thresholds is None else thresholds["stack"]
     chunks: Iterable[tuple[range, dict[str, np.ndarray], dict[int, str]]]
     if parents is None or len(set(parents)) == len(parents):
-        chunks, parents = score_clips(bundle, clips, n_jobs=n_jobs), None
+        chunks, parents = score_clips(bundle, listed, n_jobs=n_jobs), None
     else:
         # Windows of one parent need not be neighbours, so all of them are waited for.
-        chunks = [(range(len(clips)), *gather_scores(bundle, clips, n_jobs=n_jobs))]
+        chunks = [(range(len(listed)), *gather_scores(bundle, listed, n_jobs=n_jobs))]
     for positions, raw, failures in chunks:
         good = np.array([position not in failures for position in positions])
         scores = _pool(bundle, raw, good, parents)
         for row, position in enumerate(positions):
-            clip = clips[position]
+            clip = listed[position]
             name = clip.path if clip_ids is None else clip_ids[position]
             place = (name, clip.path, clip.start_s, clip.end_s)
             if position in failures:

@@ -77,7 +77,7 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
         The fold of each row.
     oof_scores_ : dict
         Out-of-fold probabilities (n_samples, n_labels) of every member, of ``"stack"``, their
-        plain mean ``"average"`` and ``"chance"``, the frequencies in the other folds.
+        plain mean ``"average"`` and ``"chance"``, the frequencies of the labels.
     oof_decisions_ : dict
         The same for decisions, int8.
     thresholds_ : dict or None
@@ -272,14 +272,16 @@ class StackingEnsembleClassifier(ClassifierMixin, BaseEstimator):
 
     def _fit_final(self, scores: dict[str, np.ndarray], truth: np.ndarray) -> None:
         """Cross-fit the final estimator for honest scores, then fit it on all for use."""
-        stacked, chance = np.empty(truth.shape), np.empty(truth.shape)
+        stacked = np.empty(truth.shape)
         for fold in np.unique(self.folds_):
             held_out = self.folds_ == fold
             finals = self._fit_labels(scores, truth, ~held_out)
             stacked[held_out] = self._combine(finals, {n: s[held_out] for n, s in scores.items()})
-            chance[held_out] = _frequencies(truth[~held_out])
         self.final_estimators_ = self._fit_labels(scores, truth, np.ones(len(truth), dtype=bool))
         self.priors_ = _frequencies(truth)
+        # Of all rows: what is frequent in the other folds is rare in this one by construction, and
+        # chance by folds would look worse than chance.
+        chance = np.tile(self.priors_, (len(truth), 1))
         average = np.mean(list(scores.values()), axis=0)
         self.oof_scores_ = {"stack": stacked, "average": average, "chance": chance, **scores}
 

@@ -49,7 +49,7 @@ def deal_groups(
     -----
     Iterative stratification (Sechidis, Tsoumakas and Vlahavas, ECML PKDD 2011), with groups in
     place of rows: the label with the fewest rows left is served first, its largest groups first,
-    each to the part that still lacks most of that label.
+    each to the part that still lacks most of its share of that label.
 
     Examples
     --------
@@ -90,8 +90,12 @@ def _deal(counts: np.ndarray, shares: np.ndarray) -> np.ndarray:
             # An empty part must be filled while there are just enough groups left to do so.
             empty = n_groups_in == 0
             candidates = np.flatnonzero(empty) if empty.sum() >= n_left else np.arange(len(shares))
-            need = lacking[candidates]
-            part = candidates[np.lexsort((-need[:, -1], -need[:, label]))[0]]
+            need, share = lacking[candidates], shares[candidates]
+            # By relative need, so that a small part gets its share of large groups too; but not
+            # one that would overfill it more than leave it short, in this label or in all rows.
+            fits = (need[:, [label, -1]] >= counts[group, [label, -1]] / 2).all(axis=1)
+            urgency = np.where(fits, need[:, label] / share, need[:, label])
+            part = candidates[np.lexsort((-need[:, -1] / share, -urgency, ~fits))[0]]
             parts[group] = part
             lacking[part] -= counts[group]
             left -= counts[group]

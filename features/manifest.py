@@ -215,14 +215,14 @@ def make_manifest(
     Warns
     -----
     UserWarning
-        If there is no `group` column: then each source file is its own group.
+        If clips have no `group`: then each source file is its own group.
     """
     if "path" not in clips.columns:
         found = ", ".join(map(str, clips.columns)) or "none"
         raise ManifestError([f"a 'path' column is required, found columns: {found}"], where)
     problems: list[str] = []
     table = clips.reset_index(drop=True).copy()
-    groups_given, labels_given = "group" in table, "labels" in table
+    labels_given = "labels" in table
     for column in TEXT_COLUMNS:
         values = table[column] if column in table else pd.Series("", index=table.index)
         table[column] = values.fillna("").astype(str).str.strip()
@@ -236,16 +236,18 @@ def make_manifest(
     table.loc[missing_id, "clip_id"] = _default_ids(table[missing_id])
     # An empty group cell means the same as a missing column, for that row.
     no_group = table["group"] == ""
-    table.loc[no_group, "group"] = table.loc[no_group, "path"]
+    groups_given = not no_group.any()
+    table.loc[no_group, "group"] = _default_groups(table[no_group])
     no_parent = table["parent"] == ""
     table.loc[no_parent, "parent"] = table.loc[no_parent, "clip_id"]
     problems += _problems(table)
     if problems:
         raise ManifestError(problems, where)
-    if not groups_given and len(table):
+    if not groups_given:
         warnings.warn(
-            f"{where}: no 'group' column, so each source file is its own group; siblings (takes of "
-            "one note, excerpts of one song) may leak between folds and flatter the score",
+            f"{where}: {no_group.sum()} of {len(table)} clips have no 'group', so each of their "
+            "source files is its own group; siblings (takes of one note, excerpts of one song) may "
+            "leak between folds and flatter the score",
             stacklevel=2,
         )
     rest = [column for column in table.columns if column not in COLUMNS]
@@ -278,6 +280,15 @@ def _default_ids(rows: pd.DataFrame) -> list[str]:
     return [
         path if np.isnan(start) and np.isnan(end) else f"{path}#{_seconds(start)}-{_seconds(end)}"
         for path, start, end in zip(rows["path"], rows["start_s"], rows["end_s"], strict=True)
+    ]
+
+
+def _default_groups(rows: pd.DataFrame) -> list[str]:
+    """Source file, by its name in the clip's own id where that has it: a path may be absolute."""
+    names = [clip_id.split("#")[0] for clip_id in rows["clip_id"]]
+    return [
+        name if name and path.endswith(name) else path
+        for name, path in zip(names, rows["path"], strict=True)
     ]
 
 
@@ -419,7 +430,9 @@ def write_manifest(manifest: Manifest, path: str | PathLike[str]) -> None:
     if not manifest.labels_given:
         unused += ["labels", "unknown_labels"]
     if not manifest.groups_given:
-        unused.append("group")
+        # Left empty, for people to fill in; what stands for a missing group is no group.
+        default = table["group"] == _default_groups(manifest.clips)
+        table["group"] = table["group"].mask(default, "")
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         table.drop(columns=list(dict.fromkeys(unused))).to_csv(partial, index=False)

@@ -45,13 +45,15 @@ def describe_quality(evaluation: dict[str, Any]) -> str:
     return text + "."
 
 
-def describe_evaluation(evaluation: dict[str, Any]) -> str:
+def describe_evaluation(evaluation: dict[str, Any], *, elsewhere: bool = False) -> str:
     """Say on what the numbers were measured.
 
     Parameters
     ----------
     evaluation : dict
         From `reports.evaluation.evaluate`.
+    elsewhere : bool
+        Whether the clips are another corpus than the one that the models come from.
 
     Returns
     -------
@@ -60,7 +62,9 @@ def describe_evaluation(evaluation: dict[str, Any]) -> str:
     """
     counts = evaluation["counts"]
     size = f"{counts['clips']:,} clips from {counts['groups']:,} groups"
-    if evaluation["evaluated_on"] == "test":
+    if elsewhere:
+        text = f"Measured on another corpus: {size}, none of them used for fitting here."
+    elif evaluation["evaluated_on"] == "test":
         text = f"Measured on the test split: {size}, kept out of all fitting."
     else:
         text = f"Measured out of fold on {size}: no model saw the fold of a clip that it scored"

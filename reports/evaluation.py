@@ -264,7 +264,8 @@ def _comparison(rows: EvaluatedRows, estimates: dict[str, dict[str, Estimate]]) 
     }
     answer: dict[str, Any] = {"metric": HEADLINE, "n_groups": n_groups, "best_member": best}
     for key, (rival, words) in rivals.items():
-        if rival not in headline:
+        # Beside one member alone the average says the same again.
+        if rival not in headline or (rival == "average" and len(rows.members) == 1):
             continue
         gain = paired_difference(headline["stack"], headline[rival])
         sentence = describe_gain(

@@ -252,7 +252,11 @@ def _answer(
         if key in comparison
     ]
     return {
-        "sentences": [describe_quality(evaluation), *gains, describe_evaluation(evaluation)],
+        "sentences": [
+            describe_quality(evaluation),
+            *gains,
+            describe_evaluation(evaluation, elsewhere=bool(results.card.get("elsewhere"))),
+        ],
         "cautions": list_cautions(results, rows, evaluation),
     }
 

@@ -55,6 +55,7 @@ class Results:
         JSON-able description. The report shows, where present: ``members``, ``thresholds``
         ({label: value}), ``feature_set``, ``seed``, ``versions`` ({package: version}), ``counts``
         ({what: number}), ``failures`` (number), ``notes`` and ``warnings`` (lists of sentences),
+        ``elsewhere`` (true if the clips are another corpus than that of the models),
         ``histories`` ({name: for each training, one dict of numbers per epoch}).
     """
 

@@ -386,3 +386,23 @@ def test_a_class_in_one_group_is_warned_of(single, tmp_path):
     )
     with pytest.warns(UserWarning, match="class 'whistle' has 2 training clips in 1 groups"):
         fit_bundle(X, members=members(X.values.columns, deep=False)[1:], folds=3)
+
+
+def test_paths_are_predicted_like_clips_and_silence_is_warned_of(single, tmp_path):
+    _, table, _, folder = single
+    clip = table.rows().audio_clips()[0]
+    silent = tmp_path / "silent.wav"
+    soundfile.write(silent, np.zeros(SR // 4), SR)
+    with pytest.warns(UserWarning, match=r"1 clips are silent, such as .*silent\.wav"):
+        predictions = list(predict_clips(load_bundle(folder), [clip, clip.path, silent]))
+    assert predictions[0] == predictions[1]
+
+
+def test_missing_groups_are_a_caution_in_the_results(single, tmp_path):
+    root, *_ = single
+    table = pd.read_csv(root / "manifest.csv").drop(columns="group")
+    with pytest.warns(UserWarning, match="48 of 48 clips have no 'group'"):
+        manifest = make_manifest(table, root)
+    X = extract_table(manifest, tmp_path / "X.parquet", feature_set="compact-v1", use_cache=False)
+    bundle = fit_bundle(X, members=members(X.values.columns, deep=False)[:1], folds=3)
+    assert "Clips have no groups" in bundle.results.card["warnings"][0]

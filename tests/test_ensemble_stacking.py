@@ -108,9 +108,8 @@ def test_average_and_chance_stand_beside_the_stack(three_classes):
     stack = StackingEnsembleClassifier(small_members(), cv=3).fit(X, y, groups)
     mean = (stack.oof_scores_["logistic"] + stack.oof_scores_["bayes"]) / 2
     np.testing.assert_allclose(stack.oof_scores_["average"], mean)
-    out = stack.folds_ == 0
-    frequencies = [(y[~out] == name).mean() for name in stack.classes_]
-    np.testing.assert_allclose(stack.oof_scores_["chance"][out][0], frequencies)
+    frequencies = [(y == name).mean() for name in stack.classes_]
+    np.testing.assert_allclose(stack.oof_scores_["chance"], np.tile(frequencies, (len(y), 1)))
 
 
 def test_groups_stay_in_one_fold(three_classes):

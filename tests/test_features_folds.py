@@ -275,3 +275,13 @@ def test_the_splitter_says_what_it_is():
     splitter = GroupedStratifiedKFold(4, random_state=7)
     assert splitter.get_n_splits() == 4
     assert repr(splitter) == "GroupedStratifiedKFold(n_splits=4, random_state=7)"
+
+
+def test_a_small_part_gets_large_groups_and_small_ones_alike():
+    """Sizes 1 to 40 of one label: the mean size of a group must not depend on its part."""
+    sizes = np.arange(1, 41)
+    groups = np.repeat(np.arange(40), sizes)
+    parts = deal_groups(np.ones((len(groups), 1)), groups, shares=[0.85, 0.15])
+    held = np.unique(groups[parts == 1])
+    assert (parts == 1).mean() == pytest.approx(0.15, abs=0.03)
+    assert sizes[held].mean() == pytest.approx(sizes.mean(), rel=0.25)

@@ -45,7 +45,7 @@ def write_csv(tmp_path):
 
 
 def test_a_path_is_enough_and_the_rest_is_filled_in():
-    with pytest.warns(UserWarning, match=r"no 'group' column.*siblings .* may leak"):
+    with pytest.warns(UserWarning, match=r"have no 'group'.*siblings .* may leak"):
         manifest = make_manifest(pd.DataFrame({"path": ["b/x.wav", "a.wav"]}), "/corpus")
     row = manifest.clips.iloc[0]
     assert list(manifest.clips.columns) == list(COLUMNS)
@@ -57,10 +57,11 @@ def test_a_path_is_enough_and_the_rest_is_filled_in():
     assert len(manifest) == 2
 
 
-def test_an_empty_group_cell_means_the_source_file_without_a_warning():
-    manifest = manifest_of(path=["a.wav", "b.wav"], group=["", "song"])
+def test_an_empty_group_cell_means_the_source_file_and_is_warned_of():
+    with pytest.warns(UserWarning, match="1 of 2 clips have no 'group'"):
+        manifest = manifest_of(path=["a.wav", "b.wav"], group=["", "song"])
     assert manifest.clips["group"].tolist() == ["a.wav", "song"]
-    assert manifest.groups_given
+    assert not manifest.groups_given
 
 
 def test_segments_of_one_file_are_told_apart_by_their_times():
@@ -382,17 +383,17 @@ def test_a_folder_whose_name_only_begins_alike_is_elsewhere(tmp_path):
 
 
 def test_columns_that_say_nothing_are_not_written(tmp_path):
-    with pytest.warns(UserWarning, match="no 'group' column"):
+    with pytest.warns(UserWarning, match="have no 'group'"):
         manifest = make_manifest(pd.DataFrame({"path": ["a.wav"]}), tmp_path)
     write_manifest(manifest, tmp_path / "m.csv")
-    assert (tmp_path / "m.csv").read_text() == "path,clip_id\na.wav,a.wav\n"
+    assert (tmp_path / "m.csv").read_text() == "path,clip_id,group\na.wav,a.wav,\n"
 
 
 def test_a_table_without_groups_warns_again_when_read(tmp_path):
-    with pytest.warns(UserWarning, match="no 'group' column"):
+    with pytest.warns(UserWarning, match="have no 'group'"):
         manifest = make_manifest(pd.DataFrame({"path": ["a.wav"], "labels": ["x"]}), tmp_path)
     write_manifest(manifest, tmp_path / "m.csv")
-    with pytest.warns(UserWarning, match="m.csv: no 'group' column"):
+    with pytest.warns(UserWarning, match="m.csv: 1 of 1 clips have no 'group'"):
         again = read_manifest(tmp_path / "m.csv")
     assert not again.groups_given
     assert again.labels_given

@@ -21,7 +21,7 @@ def test_the_python_example_runs_as_written(capsys):
         0.05 * rng.standard_normal(len(t)) + np.sin(2 * np.pi * f * (1 + group / 50) * t)
         for f, group in zip(np.repeat([0, 150, 2000], 12), groups, strict=True)
     ]
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    example = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)[0]
     exec(example, {"clips": clips, "labels": labels, "groups": groups})
     scores = [float(number) for number in re.findall(r"\d\.\d*", capsys.readouterr().out)]
     assert len(scores) == 3

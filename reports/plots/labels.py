@@ -164,12 +164,17 @@ def _draw_matrix(
         _write_counts(ax, counts, share)
     size = 9 if len(classes) <= MAX_LABELS_WITH_COUNTS else 7.5
     shown = [plain(name, limit=20) for name in classes]
-    ax.set_xticks(range(len(classes)), shown, rotation=90 if len(classes) > 6 else 0)
+    ax.set_xticks(range(len(classes)), shown, rotation=0 if _fits_level(shown) else 90)
     ax.set_yticks(range(len(classes)), shown)
     ax.set(xlabel=names[0], ylabel=names[1])
     tidy(ax)
     ax.tick_params(labelsize=size, length=0)
     ax.spines[:].set_visible(False)
+
+
+def _fits_level(names: list[str]) -> bool:
+    # About forty letters fit side by side below a matrix.
+    return len(names) * max(map(len, names)) <= 40
 
 
 def _add_colorbar(axes: list[Axes]) -> None:
