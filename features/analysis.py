@@ -1,13 +1,15 @@
 """One clip, looked at from all sides: what the descriptors share, computed once and only if asked.
 
-Conventions: arrays are (frequency, time); a column is one frame. The level is normalised to an RMS
-of 1 before anything else, and the window has unit energy, so that white noise has an expected power
-of 1 in every bin and a clip times 0.1 gives the same numbers.
+Conventions: arrays are (frequency, time) in one piece, so that loops over frames are vectorised; a
+column is one frame. The level is normalised to an RMS of 1 before anything else, and the window has
+unit energy, so that white noise has an expected power of 1 in every bin and a clip times 0.1 gives
+the same numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
 import numpy as np
@@ -15,34 +17,115 @@ import scipy.fft
 import scipy.sparse
 
 from features.filterbanks import sparse_mel_filterbank
+from features.kernels import (
+    filter_sums,
+    frame_sums,
+    put_power,
+    scaled,
+    spectral_sums,
+    sum_of_squares,
+    sums_and_peaks,
+    windowed_frames,
+)
 
 # -100 dB against white noise of the clip's level: the quantisation noise of a loud 16-bit
 # recording, and well above the rounding of a float32 FFT.
 LOG_FLOOR = 1e-10
 
+# Frames analysed at once: a 4 MB array per spectrum, near the cache, however long the clip.
+BLOCK_FRAMES = 1024
 
-def normalise_level(waveform: np.ndarray) -> np.ndarray:
-    """Scale a waveform to an RMS of 1.
+# Frames transformed at once: half a megabyte, which stays in a core's own cache.
+FFT_FRAMES = 32
+
+# Samples whose squares are summed at once: a clip read in pieces has the level of the whole.
+LEVEL_CHUNK = 2**20
+
+# Sound kept on both sides of a block of a stream: more than any descriptor looks beyond its frames.
+MARGIN = 2**16
+
+
+@dataclass(frozen=True)
+class Level:
+    """How long and how loud a clip is.
 
     Parameters
     ----------
-    waveform : np.ndarray of shape (n_timepoints,)
-        Finite, not empty; any float dtype.
+    n_timepoints : int
+        Samples.
+    peak : float
+        Largest absolute sample.
+    sum_of_squares : float
+        Of the samples.
+    """
+
+    n_timepoints: int
+    peak: float
+    sum_of_squares: float
+
+    @property
+    def rms(self) -> float:
+        """Root of the mean square."""
+        return float(np.sqrt(self.sum_of_squares / self.n_timepoints))
+
+    @property
+    def gain(self) -> float:
+        """What brings the RMS to 1.
+
+        0 if no sample passes the smallest normal float32 number (1.2e-38), below which a waveform
+        has lost its shape.
+        """
+        return 1.0 / self.rms if self.peak > np.finfo(np.float32).tiny else 0.0
+
+
+def measure_level(pieces: Iterable[np.ndarray]) -> Level:
+    """Measure a clip that comes in pieces.
+
+    Parameters
+    ----------
+    pieces : iterable of np.ndarray of shape (n,), float32
+        The clip; how it is cut does not matter.
 
     Returns
     -------
-    np.ndarray of shape (n_timepoints,), float32
-        A scaled copy; zeros if no sample passes the smallest normal float32 number (1.2e-38),
-        below which a waveform has lost its shape.
+    Level
+        Of the whole.
+
+    Raises
+    ------
+    ValueError
+        If there are no samples, or some are not finite.
     """
-    peak = max(waveform.max(), -waveform.min())
-    if peak <= np.finfo(np.float32).tiny:
-        return np.zeros(len(waveform), dtype=np.float32)
-    # The peak goes first: squares of the largest float32 numbers would overflow.
-    scaled = np.asarray(waveform / peak, dtype=np.float32)
-    mean_square = np.einsum("i,i->", scaled, scaled, dtype=np.float64) / len(scaled)
-    scaled /= np.float32(np.sqrt(mean_square))
-    return scaled
+    n_timepoints, peak, squares = 0, 0.0, 0.0
+    for chunk in _rechunk(pieces, LEVEL_CHUNK):
+        n_timepoints += len(chunk)
+        chunk_peak = max(float(chunk.max()), -float(chunk.min()))
+        if not np.isfinite(chunk_peak):
+            n_bad = np.count_nonzero(~np.isfinite(chunk))
+            raise ValueError(f"a waveform must be finite, got {n_bad} NaN or inf samples")
+        peak = max(peak, chunk_peak)
+        squares += sum_of_squares(chunk)
+    if n_timepoints == 0:
+        raise ValueError("a waveform must have at least one sample, got none")
+    return Level(n_timepoints, peak, squares)
+
+
+def _rechunk(pieces: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
+    """Cut what comes in pieces into chunks of one length; the last is shorter."""
+    held: list[np.ndarray] = []
+    n_held = 0
+    for piece in pieces:
+        held.append(piece)
+        n_held += len(piece)
+        if n_held >= length:
+            whole = held[0] if len(held) == 1 else np.concatenate(held)
+            n_chunks = n_held // length
+            for k in range(n_chunks):
+                yield whole[k * length : (k + 1) * length]
+            held = [whole[n_chunks * length :]]
+            n_held = len(held[0])
+    if n_held:
+        yield held[0] if len(held) == 1 else np.concatenate(held)
 
 
 @lru_cache(maxsize=16)
@@ -85,15 +168,15 @@ class ClipAnalysis:
 
     Attributes
     ----------
-    waveform : np.ndarray of shape (n_timepoints,), float32
-        The waveform at an RMS of 1; zeros for digital silence.
+    level : Level
+        Length and loudness of the clip before it was normalised.
     segment_length : int
         Length of a segment in samples.
 
     Raises
     ------
     ValueError
-        If `n_fft` is not an even multiple of `hop_length`.
+        If `n_fft` is not an even multiple of `hop_length`, or the waveform is empty or not finite.
 
     Examples
     --------
@@ -113,19 +196,89 @@ class ClipAnalysis:
         n_mels: int = 40,
         segment_s: float = 0.1,
     ) -> None:
+        waveform = np.asarray(waveform, dtype=np.float32)
+        self._set_up(measure_level([waveform]), sr, n_fft, hop_length, n_mels, segment_s)
+        self._set_stretch(waveform, 0)
+
+    def _set_up(
+        self, level: Level, sr: int, n_fft: int, hop_length: int, n_mels: int, segment_s: float
+    ) -> None:
         if n_fft % hop_length or n_fft % 2:
             raise ValueError(
                 f"n_fft must be even and a multiple of hop_length, got {n_fft} and {hop_length}"
             )
         _keep_freed_memory()
-        self.waveform = normalise_level(waveform)
+        self.level = level
         self.sr = sr
         self.n_fft = n_fft
         self.hop_length = hop_length
         self.n_mels = n_mels
         self.segment_length = max(4, round(segment_s * sr))
-        self._frame_range = range(1 + len(waveform) // hop_length)
-        self._segment_range = range(-(-len(waveform) // self.segment_length))
+        self._frame_range = range(1 + level.n_timepoints // hop_length)
+        self._segment_range = range(-(-level.n_timepoints // self.segment_length))
+
+    def _set_stretch(self, waveform: np.ndarray, offset: int) -> None:
+        """Hold the samples from `offset` on, at an RMS of 1 over the whole clip.
+
+        The zeros that frames see beyond the ends are held as well: frames are views then.
+        """
+        padding = self.n_fft // 2
+        self._held = scaled(waveform, self.level.gain, padding)
+        self._offset = offset - padding
+
+    @classmethod
+    def stream(
+        cls,
+        pieces: Iterable[np.ndarray],
+        level: Level,
+        sr: int,
+        *,
+        n_fft: int = 2048,
+        hop_length: int = 512,
+        n_mels: int = 40,
+        segment_s: float = 0.1,
+        max_frames: int = BLOCK_FRAMES,
+    ) -> Iterator[ClipAnalysis]:
+        """Analyse a clip block by block as it is read, in memory that does not grow with it.
+
+        Parameters
+        ----------
+        pieces : iterable of np.ndarray of shape (n,), float32
+            The clip, from the beginning; how it is cut does not matter.
+        level : Level
+            Of the whole clip: see `measure_level`.
+        sr, n_fft, hop_length, n_mels, segment_s
+            See `ClipAnalysis`.
+        max_frames : int
+            Most frames in a block.
+
+        Yields
+        ------
+        ClipAnalysis
+            The next block: those that `blocks` would give of the whole clip.
+        """
+        whole = cls.__new__(cls)
+        whole._set_up(level, sr, n_fft, hop_length, n_mels, segment_s)
+        pieces = iter(pieces)
+        held, offset = np.zeros(0, dtype=np.float32), 0
+        for block in whole.blocks(max_frames):
+            first = max(0, block._frame_range.start * hop_length - MARGIN)
+            stop = block._frame_range.stop * hop_length + MARGIN
+            parts, end = [held[max(0, first - offset) :]], offset + len(held)
+            while end < stop and (piece := next(pieces, None)) is not None:
+                parts.append(piece)
+                end += len(piece)
+            held, offset = np.concatenate(parts), max(first, offset)
+            block._set_stretch(held[: stop - offset], offset)
+            yield block
+
+    @property
+    def waveform(self) -> np.ndarray:
+        """The clip at an RMS of 1, (n_timepoints,), float32; zeros for digital silence.
+
+        Not for blocks of a stream, which hold no more than a stretch of it.
+        """
+        return self.stretch(0, self.level.n_timepoints)
 
     @property
     def n_frames(self) -> int:
@@ -163,8 +316,10 @@ class ClipAnalysis:
 
     def _restricted(self, frames: range, segments: range) -> ClipAnalysis:
         block = object.__new__(ClipAnalysis)
-        for name in ("waveform", "sr", "n_fft", "hop_length", "n_mels", "segment_length"):
-            setattr(block, name, getattr(self, name))
+        shared = ("level", "sr", "n_fft", "hop_length", "n_mels", "segment_length")
+        for name in (*shared, "_held", "_offset"):
+            if hasattr(self, name):
+                setattr(block, name, getattr(self, name))
         block._frame_range, block._segment_range = frames, segments
         return block
 
@@ -174,15 +329,57 @@ class ClipAnalysis:
         first = self._frame_range.start
         return self._restricted(range(first - 1, first), range(0)) if first else None
 
+    def widened(self, n: int) -> tuple[ClipAnalysis, slice]:
+        """Take some frames more on both sides, for descriptors that look around.
+
+        Parameters
+        ----------
+        n : int
+            Frames on each side; fewer where the clip ends.
+
+        Returns
+        -------
+        wider : ClipAnalysis
+            The analysis itself if there are no other frames.
+        inner : slice
+            Where this analysis's frames are among the wider one's.
+        """
+        frames = self._frame_range
+        n_all = 1 + self.level.n_timepoints // self.hop_length
+        wider = range(max(0, frames.start - n), min(n_all, frames.stop + n))
+        inner = slice(frames.start - wider.start, frames.stop - wider.start)
+        return (self if wider == frames else self._restricted(wider, range(0))), inner
+
+    def stretch(self, start: int, stop: int) -> np.ndarray:
+        """Give a part of the clip at an RMS of 1.
+
+        Parameters
+        ----------
+        start, stop : int
+            Positions in samples from the clip's beginning; may lie beyond its ends.
+
+        Returns
+        -------
+        np.ndarray of shape (stop - start,), float32
+            The samples, 0 beyond the clip's ends; not to be written to.
+        """
+        if start >= self._offset and stop <= self._offset + len(self._held):
+            return self._held[start - self._offset : stop - self._offset]
+        samples = np.zeros(stop - start, dtype=np.float32)
+        inside = self._held[max(start - self._offset, 0) : max(stop - self._offset, 0)]
+        samples[max(self._offset - start, 0) :][: len(inside)] = inside
+        return samples
+
+    @property
+    def first_timepoint(self) -> int:
+        """Position of the centre of the first frame, in samples from the clip's beginning."""
+        return self._frame_range.start * self.hop_length
+
     @cached_property
     def samples(self) -> np.ndarray:
         """The stretch that the frames cover, (hop_length * (n_frames - 1) + n_fft,), float32."""
-        start = self._frame_range.start * self.hop_length - self.n_fft // 2
-        stop = start + (self.n_frames - 1) * self.hop_length + self.n_fft
-        samples = np.zeros(stop - start, dtype=np.float32)
-        inside = self.waveform[max(start, 0) : stop]
-        samples[max(-start, 0) :][: len(inside)] = inside
-        return samples
+        start = self.first_timepoint - self.n_fft // 2
+        return self.stretch(start, start + (self.n_frames - 1) * self.hop_length + self.n_fft)
 
     @property
     def frames(self) -> np.ndarray:
@@ -191,82 +388,67 @@ class ClipAnalysis:
             :: self.hop_length
         ].T
 
-    def sum_over_frames(self, per_sample: np.ndarray) -> np.ndarray:
-        """Sum one value per sample over each frame.
-
-        Parameters
-        ----------
-        per_sample : np.ndarray of the shape of `samples`
-            The values.
-
-        Returns
-        -------
-        np.ndarray of shape (n_frames,), float64
-            The sums.
-        """
-        # Frames overlap: each hop is summed once, and a frame is a few hops.
-        hop_sums = per_sample.reshape(-1, self.hop_length).sum(axis=1, dtype=np.float64)
-        hops_per_frame = self.n_fft // self.hop_length
-        return np.lib.stride_tricks.sliding_window_view(hop_sums, hops_per_frame).sum(axis=1)
+    @cached_property
+    def frame_sums(self) -> np.ndarray:
+        """Sum of squares and number of sign changes in each frame, (2, n_frames), float64."""
+        return frame_sums(self.samples, self.n_fft, self.hop_length)
 
     @cached_property
     def segments(self) -> np.ndarray:
-        """Stretches end to end, (segment_length, n_segments), float32."""
-        length = self.segment_length
-        whole = self.waveform
-        if len(whole) < length:
-            whole = np.pad(whole, (0, length - len(whole)))
-        starts = np.array(self._segment_range, dtype=np.intp) * length
-        starts = np.minimum(starts, len(whole) - length)
-        return np.lib.stride_tricks.sliding_window_view(whole, length)[starts].T
+        """Stretches end to end, (n_segments, segment_length), float32."""
+        length, n = self.segment_length, self.n_segments
+        segments = np.empty((n, length), dtype=np.float32)
+        if n:
+            start = self._segment_range.start * length
+            segments[:-1] = self.stretch(start, start + (n - 1) * length).reshape(n - 1, length)
+            last = min(start + (n - 1) * length, max(self.level.n_timepoints - length, 0))
+            segments[-1] = self.stretch(last, last + length)
+        return segments
 
     @cached_property
     def frequencies(self) -> np.ndarray:
         """Frequency of each bin in Hz, (1 + n_fft // 2,), float32."""
-        return scipy.fft.rfftfreq(self.n_fft, 1.0 / self.sr).astype(np.float32)
+        return _bin_frequencies(self.sr, self.n_fft)
 
     @cached_property
     def power(self) -> np.ndarray:
-        """Power spectrum, (1 + n_fft // 2, n_frames), float32; white noise has 1 in each bin.
-
-        In memory a frame lies in one piece, so that sums over frequency run along it, and no
-        frame's number depends on how many frames there are.
-        """
-        spectrum = scipy.fft.rfft(self.frames.T * _unit_energy_hann(self.n_fft), axis=1)
-        return (spectrum.real**2 + spectrum.imag**2).T
+        """Power spectrum, (1 + n_fft // 2, n_frames), float32; white noise has 1 in each bin."""
+        window = _unit_energy_hann(self.n_fft)
+        power = np.empty((1 + self.n_fft // 2, self.n_frames), dtype=np.float32)
+        for first in range(0, self.n_frames, FFT_FRAMES):
+            n = min(FFT_FRAMES, self.n_frames - first)
+            start = first * self.hop_length
+            covered = self.samples[start : start + (n - 1) * self.hop_length + self.n_fft]
+            frames = windowed_frames(covered, window, self.hop_length)
+            put_power(scipy.fft.rfft(frames, axis=1, overwrite_x=True), power, first)
+        return power
 
     @cached_property
     def magnitude(self) -> np.ndarray:
         """Square root of `power`."""
         return np.sqrt(self.power)
 
-    @cached_property
+    @property
     def energy(self) -> np.ndarray:
         """Sum of `power` over frequency, (n_frames,), float32."""
-        return self.power.sum(axis=0)
+        return self._energy_and_peak[0]
+
+    @property
+    def peak_power(self) -> np.ndarray:
+        """Largest of `power` over frequency, (n_frames,), float32."""
+        return self._energy_and_peak[1]
 
     @cached_property
-    def distribution(self) -> np.ndarray:
-        """Share of each bin in its frame's magnitude: sums to 1 over frequency, 0 in silence."""
-        total = self.magnitude.sum(axis=0)
-        return self.magnitude * (1.0 / np.where(total > 0, total, np.inf)).astype(np.float32)
+    def _energy_and_peak(self) -> np.ndarray:
+        return sums_and_peaks(self.power)
 
     @cached_property
-    def log_power(self) -> np.ndarray:
-        """Natural logarithm of `power`, with `LOG_FLOOR` as its least."""
-        floored = np.maximum(self.power, np.float32(LOG_FLOOR))
-        return np.log(floored, out=floored)
-
-    @cached_property
-    def _power_by_bin(self) -> np.ndarray:
-        # Sparse products run along time, and would each make this copy.
-        return np.ascontiguousarray(self.power)
+    def magnitude_sums(self) -> np.ndarray:
+        """Total, centroid and moments of `magnitude`: see `spectral_sums`."""
+        return spectral_sums(self.magnitude, self.frequencies)
 
     def project(self, filterbank: scipy.sparse.csr_array) -> np.ndarray:
         """Sum the power under each filter.
-
-        A sparse product adds in one order, whatever the number of frames or threads; a dense
-        one (BLAS) does not.
 
         Parameters
         ----------
@@ -278,7 +460,7 @@ class ClipAnalysis:
         np.ndarray of shape (n_filters, n_frames), float32
             The sums.
         """
-        return filterbank @ self._power_by_bin
+        return filter_sums(self.power, filterbank.data, filterbank.indices, filterbank.indptr)
 
     @cached_property
     def mel(self) -> np.ndarray:
@@ -287,8 +469,15 @@ class ClipAnalysis:
 
     @cached_property
     def log_mel(self) -> np.ndarray:
-        """`mel` in decibels, (n_mels, n_frames), float64, at least `LOG_FLOOR` (-100 dB)."""
-        return 10.0 * np.log10(np.maximum(self.mel.astype(np.float64), LOG_FLOOR))
+        """`mel` in decibels, (n_mels, n_frames), float32, at least `LOG_FLOOR` (-100 dB)."""
+        levels = np.log10(np.maximum(self.mel, np.float32(LOG_FLOOR)))
+        levels *= 10.0
+        return levels
+
+
+@lru_cache(maxsize=16)
+def _bin_frequencies(sr: int, n_fft: int) -> np.ndarray:
+    return scipy.fft.rfftfreq(n_fft, 1.0 / sr).astype(np.float32)
 
 
 def _kth_part(whole: range, k: int, n_parts: int) -> range:

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.fft
 
 from features.analysis import ClipAnalysis
+from features.kernels import weighted_neighbours
 
 
 def log_mel(analysis: ClipAnalysis) -> np.ndarray:
@@ -21,7 +22,7 @@ def log_mel(analysis: ClipAnalysis) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray of shape (n_mels, n_frames), float64
+    np.ndarray of shape (n_mels, n_frames), float32
         Decibels; -100 in silence.
     """
     return analysis.log_mel
@@ -39,7 +40,7 @@ def mfcc(analysis: ClipAnalysis, *, n_mfcc: int = 20) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray of shape (n_mfcc, n_frames), float64
+    np.ndarray of shape (n_mfcc, n_frames), float32
         Decibels. In silence the first is -100 * sqrt(n_mels), the others are 0.
 
     Raises
@@ -78,7 +79,7 @@ def delta(contours: np.ndarray, *, order: int = 1, width: int = 9) -> np.ndarray
 
     Returns
     -------
-    np.ndarray of shape (n_values, n_frames), float64
+    np.ndarray of shape (n_values, n_frames), float32
         Unit of the contours per frame to the power of `order`; 0 if there are too few frames for
         a derivative.
 
@@ -88,22 +89,18 @@ def delta(contours: np.ndarray, *, order: int = 1, width: int = 9) -> np.ndarray
     each frame (Savitzky and Golay, 1964), and over the first and last `width` frames at the ends:
     ``librosa.feature.delta``.
     """
-    contours = np.asarray(contours, dtype=np.float64)
+    contours = np.asarray(contours, dtype=np.float32)
     n_frames = contours.shape[1]
     width = min(width, n_frames - 1 + n_frames % 2)
     if width <= order:
         return np.zeros_like(contours)
-    weights = _derivative_weights(width, order)
-    inner = sum(
-        weight * contours[:, k : n_frames - width + 1 + k] for k, weight in enumerate(weights)
-    )
     # A polynomial of degree `order` has the same derivative everywhere: the ends, which share
     # the outermost fits, repeat the outermost values.
-    return np.pad(inner, ((0, 0), (width // 2, width // 2)), mode="edge")
+    return weighted_neighbours(contours, _derivative_weights(width, order))
 
 
 @lru_cache(maxsize=16)
 def _derivative_weights(width: int, order: int) -> np.ndarray:
     positions = np.arange(width) - width // 2
     powers = np.vander(positions, order + 1, increasing=True)
-    return np.linalg.pinv(powers)[order] * factorial(order)
+    return (np.linalg.pinv(powers)[order] * factorial(order)).astype(np.float32)

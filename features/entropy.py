@@ -6,18 +6,36 @@ possible value. A segment without variation has an entropy of 0.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import scipy.fft
 
 from features.analysis import ClipAnalysis
+from features.compiled import compiled
+from features.kernels import amplitude_counts, centred, order_counts, put_power
 
 
-def _shannon_entropy(weights: np.ndarray, *, n_states: int) -> np.ndarray:
-    """Entropy over the first axis of non-negative weights, 1 if all `n_states` weigh the same."""
-    total = weights.sum(axis=0)
-    share = weights * (1.0 / np.where(total > 0, total, np.inf)).astype(weights.dtype)
-    terms = share * np.log(np.maximum(share, np.finfo(weights.dtype).tiny))
-    return np.abs(terms.sum(axis=0, dtype=np.float64)[np.newaxis]) / np.log(n_states)
+@compiled
+def _column_entropies(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
+    """Shannon entropy of each column of weights, given their logarithms; 0 without weight."""
+    n_states, n_columns = weights.shape
+    total, mean_log = np.zeros(n_columns), np.zeros(n_columns)
+    for k in range(n_states):
+        for s in range(n_columns):
+            total[s] += weights[k, s]
+            mean_log[s] += weights[k, s] * logs[k, s]
+    for s in range(n_columns):
+        if total[s] > 0.0:
+            # With p = w / W: -sum p log p = log W - sum(w log w) / W
+            mean_log[s] = max(0.0, np.log(total[s]) - mean_log[s] / total[s])
+    return mean_log
+
+
+def _shannon_entropy(weights: np.ndarray) -> np.ndarray:
+    """Entropy over the first axis of non-negative weights, 1 if all weigh the same."""
+    logs = np.log(np.maximum(weights, np.finfo(weights.dtype).tiny))
+    return _column_entropies(weights, logs)[np.newaxis] / math.log(len(weights))
 
 
 def waveform_entropy(analysis: ClipAnalysis, *, n_bins: int = 32) -> np.ndarray:
@@ -35,16 +53,7 @@ def waveform_entropy(analysis: ClipAnalysis, *, n_bins: int = 32) -> np.ndarray:
     np.ndarray of shape (1, n_segments), float64
         ``-sum_b p[b] log p[b] / log n_bins`` (Shannon, 1948); 0 for a constant segment.
     """
-    segments = analysis.segments
-    lowest = segments.min(axis=0)
-    spread = segments.max(axis=0) - lowest
-    position = (segments - lowest) * (n_bins / np.where(spread > 0, spread, np.inf))
-    # One count serves all segments: each has its own range of bins.
-    bins = np.minimum(position, n_bins - 1).astype(np.intp)
-    bins += n_bins * np.arange(analysis.n_segments)
-    counts = np.bincount(bins.ravel(order="K"), minlength=n_bins * analysis.n_segments)
-    counts = counts.reshape(analysis.n_segments, n_bins).T
-    return _shannon_entropy(counts.astype(np.float64), n_states=n_bins)
+    return _shannon_entropy(amplitude_counts(analysis.segments, n_bins))
 
 
 def spectral_entropy(analysis: ClipAnalysis) -> np.ndarray:
@@ -68,12 +77,11 @@ def spectral_entropy(analysis: ClipAnalysis) -> np.ndarray:
     spectrum. Electroencephalography and Clinical Neurophysiology 79(3).
     """
     segments = analysis.segments
-    centred = segments - segments.mean(axis=0)
-    spectrum = scipy.fft.rfft(centred.T, axis=1).T
-    power = spectrum.real**2 + spectrum.imag**2
-    if len(segments) % 2 == 0:
+    power = np.empty((1 + analysis.segment_length // 2, len(segments)), dtype=np.float32)
+    put_power(scipy.fft.rfft(centred(segments), axis=1), power, 0)
+    if analysis.segment_length % 2 == 0:
         power[-1] *= 0.5  # the highest bin of an even length has no mirror image
-    return _shannon_entropy(power, n_states=len(power))
+    return _shannon_entropy(power)
 
 
 def permutation_entropy(analysis: ClipAnalysis) -> np.ndarray:
@@ -95,13 +103,7 @@ def permutation_entropy(analysis: ClipAnalysis) -> np.ndarray:
     Bandt, C. and Pompe, B. (2002). Permutation entropy: a natural complexity measure for time
     series. Physical Review Letters 88(17).
     """
-    segments = analysis.segments
-    rises = (segments[:-1] <= segments[1:]).view(np.uint8)
-    rises_over_two = (segments[:-2] <= segments[2:]).view(np.uint8)
-    # Three comparisons tell the six orders apart; codes 1 and 6 contradict themselves.
-    codes = 4 * rises[:-1] + 2 * rises[1:] + rises_over_two
-    counts = [np.count_nonzero(codes == code, axis=0) for code in (0, 2, 3, 4, 5, 7)]
-    return _shannon_entropy(np.array(counts, dtype=np.float64), n_states=6)
+    return _shannon_entropy(order_counts(analysis.segments))
 
 
 def svd_entropy(analysis: ClipAnalysis) -> np.ndarray:
@@ -124,13 +126,51 @@ def svd_entropy(analysis: ClipAnalysis) -> np.ndarray:
     Roberts, S. J. et al. (1999). Temporal and spatial complexity measures for electroencephalogram
     based brain-computer interfacing. Medical and Biological Engineering and Computing 37(1).
     """
-    x = analysis.segments.T.astype(np.float64)  # squares need it: eigenvalues may be tiny
-    n_rows = x.shape[1] - 2
-    gram = np.empty((len(x), 3, 3))
-    for i in range(3):
-        for j in range(i, 3):
-            gram[:, i, j] = np.einsum("si,si->s", x[:, i : n_rows + i], x[:, j : n_rows + j])
-            gram[:, j, i] = gram[:, i, j]
-    # Singular values are the square roots of the 3 x 3 Gram matrix's eigenvalues.
-    singular_values = np.sqrt(np.maximum(np.linalg.eigvalsh(gram), 0.0))
-    return _shannon_entropy(singular_values.T, n_states=3)
+    return _shannon_entropy(_singular_values(analysis.segments))
+
+
+@compiled
+def _singular_values(segments: np.ndarray) -> np.ndarray:
+    """Singular values of each segment's matrix of rows ``(x[i], x[i + 1], x[i + 2])``.
+
+    They are the square roots of the eigenvalues of the 3 x 3 matrix of the columns' products, here
+    by Smith's formula (1961), to about 1e-8 of the largest.
+    """
+    n_segments, length = segments.shape
+    values = np.zeros((3, n_segments))
+    for s in range(n_segments):
+        x = segments[s]
+        lag_0, lag_1, lag_2 = 0.0, 0.0, 0.0
+        for i in range(length - 2):
+            here = np.float64(x[i])
+            lag_0 += here * here
+            lag_1 += here * np.float64(x[i + 1])
+            lag_2 += here * np.float64(x[i + 2])
+        first, second = np.float64(x[0]), np.float64(x[1])
+        last_but_one, last = np.float64(x[length - 2]), np.float64(x[length - 1])
+        # The columns are the segment, each one sample on: products differ by samples at the ends.
+        a = lag_0
+        b = a - first * first + last_but_one * last_but_one
+        c = b - second * second + last * last
+        ab, ac = lag_1, lag_2
+        bc = lag_1 - first * second + last_but_one * last
+        mean = (a + b + c) / 3.0
+        a, b, c = a - mean, b - mean, c - mean
+        radius = math.sqrt((a * a + b * b + c * c + 2.0 * (ab * ab + ac * ac + bc * bc)) / 6.0)
+        if radius > 0.0:
+            a, b, c, ab, ac, bc = (
+                a / radius,
+                b / radius,
+                c / radius,
+                ab / radius,
+                ac / radius,
+                bc / radius,
+            )
+            determinant = a * (b * c - bc * bc) - ab * (ab * c - bc * ac) + ac * (ab * bc - b * ac)
+            angle = math.acos(min(1.0, max(-1.0, determinant / 2.0))) / 3.0
+            for k in range(3):
+                eigenvalue = mean + 2.0 * radius * math.cos(angle + k * 2.0 * math.pi / 3.0)
+                values[k, s] = math.sqrt(max(0.0, eigenvalue))
+        else:
+            values[:, s] = math.sqrt(max(0.0, mean))
+    return values

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,14 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from features.audio import AudioDecodeError, Clip, is_silent, load_clip
+from features.analysis import measure_level
+from features.audio import (
+    SILENCE_PEAK,
+    AudioDecodeError,
+    Clip,
+    is_silent,
+    stream_audio,
+)
 from features.feature_set import FeatureSet, get_feature_set
 from features.manifest import Manifest
 from features.row_cache import RowCache
@@ -39,6 +47,9 @@ NUMERIC_LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
 
 # Large enough that handing out work costs nothing, small enough that a kill loses a second.
 MAX_BATCH = 64
+
+# Pieces of 30 s; a clip of more is read twice rather than held in memory.
+MAX_PIECES = 10
 
 # What one bad clip may raise: undecodable, not finite, vanished, too long for the memory.
 CLIP_ERRORS = (AudioDecodeError, ValueError, OSError, MemoryError)
@@ -233,11 +244,23 @@ def _extract_batch(
 
 def _extract_one(clip: Clip, features: FeatureSet) -> Row:
     try:
-        waveform = load_clip(clip, sr=features.sr)
-        return Row(features.compute(waveform), is_silent(waveform))
+        pieces = _decode(clip, features.sr)
+        first = list(islice(pieces, MAX_PIECES + 1))
+        if len(first) <= MAX_PIECES:
+            waveform = first[0] if len(first) == 1 else np.concatenate(first)
+            return Row(features.compute(waveform), is_silent(waveform))
+        # Too long to hold: it is read twice, first for its level.
+        level = measure_level(chain(first, pieces))
+        del first
+        row = features.compute_stream(_decode(clip, features.sr), level)
+        return Row(row, level.peak < SILENCE_PEAK)
     except CLIP_ERRORS as exc:
         reason = exc.reason if isinstance(exc, AudioDecodeError) else str(exc)
         return Row(None, reason=reason or type(exc).__name__)
+
+
+def _decode(clip: Clip, sr: int) -> Iterator[np.ndarray]:
+    return stream_audio(clip.path, sr=sr, start_s=clip.start_s, end_s=clip.end_s)
 
 
 def _assemble(

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from features.analysis import ClipAnalysis
+from features.analysis import BLOCK_FRAMES, ClipAnalysis, Level
 from features.cepstral import delta, log_mel, mfcc
 from features.entropy import (
     permutation_entropy,
@@ -41,9 +41,6 @@ Recipe = tuple[Callable[..., np.ndarray], tuple[tuple[str, Any], ...]]
 
 # Raise it with every change of the numbers that the names do not show: it is part of the digest.
 REVISION = 1
-
-# Frames analysed at once: a 4 MB array per spectrum, near the cache, however long the clip.
-BLOCK_FRAMES = 1024
 
 MOMENTS = ("centroid", "bandwidth", "skewness", "kurtosis")
 STATISTICS = ("mean", "std", "skewness", "kurtosis", "slope", "p10", "p50", "p90")
@@ -225,23 +222,49 @@ class FeatureSet:
         ValueError
             If the waveform is not a non-empty, one-dimensional, finite array of numbers.
         """
-        clip = ClipAnalysis(
-            _check_waveform(waveform),
-            self.sr,
-            n_fft=self.n_fft,
-            hop_length=self.hop_length,
-            n_mels=self.n_mels,
-            segment_s=self.segment_s,
-        )
-        contours = self._compute_contours(clip)
-        return self._summarise(contours).astype(np.float32)
+        clip = ClipAnalysis(_check_waveform(waveform), self.sr, **self._analysis_settings)
+        return self._reduce(clip.blocks(BLOCK_FRAMES))
 
-    def _compute_contours(self, clip: ClipAnalysis) -> dict[Recipe, np.ndarray]:
+    def compute_stream(self, pieces: Iterable[np.ndarray], level: Level) -> np.ndarray:
+        """Compute the features of a clip that is too long to hold in memory.
+
+        Parameters
+        ----------
+        pieces : iterable of np.ndarray of shape (n,), float32
+            The clip at `sr`, from the beginning; how it is cut does not matter.
+        level : Level
+            Of the whole clip: see `features.analysis.measure_level`.
+
+        Returns
+        -------
+        np.ndarray of shape (n_features,), float32
+            What `compute` gives of the whole.
+        """
+        return self._reduce(
+            ClipAnalysis.stream(
+                pieces, level, self.sr, max_frames=BLOCK_FRAMES, **self._analysis_settings
+            )
+        )
+
+    @property
+    def _analysis_settings(self) -> dict[str, Any]:
+        return {
+            "n_fft": self.n_fft,
+            "hop_length": self.hop_length,
+            "n_mels": self.n_mels,
+            "segment_s": self.segment_s,
+        }
+
+    def _reduce(self, blocks: Iterable[ClipAnalysis]) -> np.ndarray:
+        return self._summarise(self._compute_contours(blocks)).astype(np.float32)
+
+    def _compute_contours(self, blocks: Iterable[ClipAnalysis]) -> dict[Recipe, np.ndarray]:
         pieces: dict[Recipe, list[np.ndarray]] = {part.recipe: [] for part in self.parts}
-        for block in clip.blocks(BLOCK_FRAMES):
+        for block in blocks:
             for (descriptor, settings), contours in pieces.items():
-                contours.append(descriptor(block, **dict(settings)))
-        return {recipe: np.concatenate(contours, axis=1) for recipe, contours in pieces.items()}
+                contours.append(descriptor(block, **dict(settings)).astype(np.float32, copy=False))
+        # One recipe after the other: a long clip's contours are never there twice.
+        return {recipe: _joined(pieces.pop(recipe)) for recipe in list(pieces)}
 
     def _summarise(self, contours: dict[Recipe, np.ndarray]) -> np.ndarray:
         """Apply the functionals, to all contours of one length and purpose at once."""
@@ -249,11 +272,14 @@ class FeatureSet:
         for part in self.parts:
             rows = contours[part.recipe][: len(part.contours)]
             chosen.append(delta(rows, order=part.delta) if part.delta else rows)
-        alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}
+        alike: dict[tuple[int, tuple[str, ...], int], list[int]] = {}
         for k, part in enumerate(self.parts):
-            alike.setdefault((chosen[k].shape[1], part.functionals), []).append(k)
+            n_frames = chosen[k].shape[1]
+            # Long contours are not copied next to one another: it would save nothing.
+            alone = k if n_frames > BLOCK_FRAMES else -1
+            alike.setdefault((n_frames, part.functionals, alone), []).append(k)
         values: list[np.ndarray] = [np.empty(0)] * len(self.parts)
-        for (_, functionals), members in alike.items():
+        for (_, functionals, _), members in alike.items():
             table = summarise(np.concatenate([chosen[k] for k in members]), functionals)
             start = 0
             for k in members:
@@ -263,6 +289,10 @@ class FeatureSet:
         return np.concatenate(values)
 
 
+def _joined(pieces: list[np.ndarray]) -> np.ndarray:
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+
+
 def _check_waveform(waveform: np.ndarray) -> np.ndarray:
     waveform = np.asarray(waveform)
     if waveform.ndim != 1 or waveform.size == 0 or waveform.dtype.kind not in "fiu":
@@ -270,10 +300,7 @@ def _check_waveform(waveform: np.ndarray) -> np.ndarray:
             "a waveform must be a non-empty one-dimensional array of numbers, got shape "
             f"{waveform.shape} and dtype {waveform.dtype}"
         )
-    finite = np.isfinite(waveform)
-    if not finite.all():
-        raise ValueError(f"a waveform must be finite, got {(~finite).sum()} NaN or inf samples")
-    return waveform if waveform.dtype == np.float32 else waveform.astype(np.float64)
+    return waveform
 
 
 def _numbered(n: int) -> tuple[str, ...]:
@@ -302,31 +329,34 @@ def _compact_v1() -> FeatureSet:
 
 def _standard_v1() -> FeatureSet:
     """Give everything that is cheap: the classical descriptors and how they evolve."""
+    # The waveform's descriptors come first, while it is in the processor's cache.
     parts = (
+        Part("temporal", "rms", rms),
+        Part("temporal", "rms", rms, functionals=POINTS),
+        Part("temporal", "rms", rms, functionals=ENVELOPE),
+        Part("temporal", "zero_crossing_rate", zero_crossing_rate),
+        Part("temporal", "hjorth", hjorth_parameters, ("mobility", "complexity")),
+        Part("entropy", "waveform_entropy", waveform_entropy),
+        Part("entropy", "waveform_entropy", waveform_entropy, functionals=POINTS),
+        Part("entropy", "permutation_entropy", permutation_entropy),
+        Part("entropy", "permutation_entropy", permutation_entropy, functionals=POINTS),
+        Part("entropy", "svd_entropy", svd_entropy),
+        Part("entropy", "svd_entropy", svd_entropy, functionals=POINTS),
+        Part("entropy", "spectral_entropy", spectral_entropy),
+        Part("entropy", "spectral_entropy", spectral_entropy, functionals=POINTS),
         Part("mfcc", "mfcc", mfcc, _numbered(20)),
         Part("mfcc", "mfcc_delta", mfcc, _numbered(20), delta=1),
         Part("mfcc", "mfcc_delta2", mfcc, _numbered(20), delta=2),
         Part("mel", "mel", log_mel, _numbered(40), ("mean", "std")),
-        Part("spectral", "spectral", spectral_moments, MOMENTS),
-        Part("spectral", "spectral_rolloff", spectral_rolloff, ("50", "85", "95")),
+        Part("chroma", "chroma", chroma, _numbered(12)),
+        Part("spectral", "onset_strength", onset_strength),
+        Part("spectral", "spectral_slope", spectral_slope),
         Part("spectral", "spectral_flatness", spectral_flatness),
         Part("spectral", "spectral_crest", spectral_crest),
-        Part("spectral", "spectral_slope", spectral_slope),
+        Part("spectral", "spectral", spectral_moments, MOMENTS),
+        Part("spectral", "spectral_rolloff", spectral_rolloff, ("50", "85", "95")),
         Part("spectral", "spectral_flux", spectral_flux),
-        Part("spectral", "onset_strength", onset_strength),
         Part("contrast", "spectral_contrast", spectral_contrast, _numbered(7)),
-        Part("chroma", "chroma", chroma, _numbered(12)),
-        Part("entropy", "waveform_entropy", waveform_entropy),
-        Part("entropy", "waveform_entropy", waveform_entropy, functionals=POINTS),
-        Part("entropy", "spectral_entropy", spectral_entropy),
-        Part("entropy", "spectral_entropy", spectral_entropy, functionals=POINTS),
-        Part("entropy", "permutation_entropy", permutation_entropy),
-        Part("entropy", "svd_entropy", svd_entropy),
-        Part("temporal", "hjorth", hjorth_parameters, ("mobility", "complexity")),
-        Part("temporal", "zero_crossing_rate", zero_crossing_rate),
-        Part("temporal", "rms", rms),
-        Part("temporal", "rms", rms, functionals=POINTS),
-        Part("temporal", "rms", rms, functionals=ENVELOPE),
     )
     return FeatureSet("standard-v1", parts)
 

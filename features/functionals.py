@@ -1,15 +1,19 @@
 """Functionals: from a contour, one value per frame or segment, to numbers of fixed count.
 
-Conventions: contours are (n_contours, n_frames), float64, at least one frame; functionals are
+Conventions: contours are (n_contours, n_frames), float32, at least one frame; functionals are
 named, and give one column each. A contour of one frame is constant. Of a constant contour every
 measure of change is 0.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
+
+from features.compiled import compiled
 
 PERCENTILES = {"min": 0.0, "p10": 10.0, "p50": 50.0, "p90": 90.0, "max": 100.0}
 N_POINTS = 16
@@ -25,94 +29,121 @@ RELATIVE_RESOLUTION = 1e-5
 MAX_VALUES_AT_ONCE = 2**20
 
 
-def moments(contours: np.ndarray) -> dict[str, np.ndarray]:
+@compiled
+def moments(contours: np.ndarray) -> np.ndarray:
     """Mean, standard deviation, skewness, kurtosis and slope.
 
     Parameters
     ----------
-    contours : np.ndarray of shape (n_contours, n_frames)
+    contours : np.ndarray of shape (n_contours, n_frames), float32
         One contour a row.
 
     Returns
     -------
-    dict of str to np.ndarray of shape (n_contours,)
+    np.ndarray of shape (5, n_contours), float64
         ``mean`` and ``std`` (population) in the contours' unit; ``skewness`` ``m_3 / m_2^1.5``
         and ``kurtosis`` ``m_4 / m_2^2 - 3``, 0 where ``std`` is below 1e-5 of the largest
         absolute value; ``slope`` of the least-squares line, in the contours' unit per frame.
     """
-    n_frames = contours.shape[1]
-    mean = contours.mean(axis=1)
-    centred = contours - mean[:, np.newaxis]
-    std = np.sqrt((centred * centred).mean(axis=1))
-    varies = std > RELATIVE_RESOLUTION * np.abs(contours).max(axis=1)
-    standard = centred / np.where(varies, std, np.inf)[:, np.newaxis]
-    cubed = standard**2 * standard
-    time = np.arange(n_frames) - (n_frames - 1) / 2
-    return {
-        "mean": mean,
-        "std": std,
-        "skewness": cubed.mean(axis=1),
-        "kurtosis": (cubed * standard).mean(axis=1) - 3.0 * varies,
-        "slope": (centred * time).sum(axis=1) / max(np.sum(time**2), 1.0),
-    }
+    n_contours, n_frames = contours.shape
+    values = np.zeros((5, n_contours))
+    middle = (n_frames - 1) / 2
+    # sum((t - middle)^2), of which a single frame has none
+    time_spread = max(n_frames * (n_frames * n_frames - 1.0) / 12, 1.0)
+    for c in range(n_contours):
+        x = contours[c]
+        mean, largest = 0.0, 0.0
+        for t in range(n_frames):
+            mean += np.float64(x[t])
+            largest = max(largest, abs(np.float64(x[t])))
+        mean /= n_frames
+        second, third, fourth, trend = 0.0, 0.0, 0.0, 0.0
+        for t in range(n_frames):
+            deviation = np.float64(x[t]) - mean
+            squared = deviation * deviation
+            second += squared
+            third += squared * deviation
+            fourth += squared * squared
+            trend += deviation * (t - middle)
+        std = math.sqrt(second / n_frames)
+        values[0, c], values[1, c], values[4, c] = mean, std, trend / time_spread
+        if std > RELATIVE_RESOLUTION * largest:
+            values[2, c] = third / n_frames / std**3
+            values[3, c] = fourth / n_frames / std**4 - 3.0
+    return values
 
 
-def percentiles(contours: np.ndarray) -> dict[str, np.ndarray]:
+def percentiles(contours: np.ndarray) -> np.ndarray:
     """Give the percentiles named in `PERCENTILES`, interpolated linearly.
 
     Parameters
     ----------
-    contours : np.ndarray of shape (n_contours, n_frames)
+    contours : np.ndarray of shape (n_contours, n_frames), float32
         One contour a row.
 
     Returns
     -------
-    dict of str to np.ndarray of shape (n_contours,)
+    np.ndarray of shape (5, n_contours), float64
         In the contours' unit; as ``np.percentile``.
     """
-    ascending = np.sort(contours, axis=1)  # one sort serves all, and is faster than selection
-    rank = np.array(list(PERCENTILES.values())) / 100.0 * (contours.shape[1] - 1)
-    lower = np.floor(rank).astype(int)
-    upper = np.ceil(rank).astype(int)
-    values = ascending[:, lower] + (rank - lower) * (ascending[:, upper] - ascending[:, lower])
-    return dict(zip(PERCENTILES, values.T, strict=True))
+    ranks = np.array(list(PERCENTILES.values())) / 100.0 * (contours.shape[1] - 1)
+    # One sort serves all, and is faster than selection.
+    return _at_ranks(np.sort(contours, axis=1), ranks)
 
 
-def points(contours: np.ndarray) -> dict[str, np.ndarray]:
+@compiled
+def _at_ranks(ascending: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    n_contours, n_frames = ascending.shape
+    values = np.empty((len(ranks), n_contours))
+    for k in range(len(ranks)):
+        lower = int(ranks[k])
+        upper = min(lower + 1, n_frames - 1)
+        for c in range(n_contours):
+            below, above = np.float64(ascending[c, lower]), np.float64(ascending[c, upper])
+            values[k, c] = below + (ranks[k] - lower) * (above - below)
+    return values
+
+
+@compiled
+def points(contours: np.ndarray) -> np.ndarray:
     """Resample contours to a fixed length.
 
     Parameters
     ----------
-    contours : np.ndarray of shape (n_contours, n_frames)
+    contours : np.ndarray of shape (n_contours, n_frames), float32
         One contour a row.
 
     Returns
     -------
-    dict of str to np.ndarray of shape (n_contours,)
+    np.ndarray of shape (16, n_contours), float64
         ``point_00`` to ``point_15``: the mean over each sixteenth of the clip, in the contours'
         unit. A frame that lies across a boundary counts for both by its parts.
     """
-    n_frames = contours.shape[1]
-    integral = np.zeros((len(contours), n_frames + 1))
-    np.cumsum(contours, axis=1, out=integral[:, 1:])
-    boundaries = np.arange(N_POINTS + 1) * n_frames / N_POINTS
-    whole = np.minimum(boundaries.astype(int), n_frames - 1)
-    at_boundary = integral[:, whole] + (boundaries - whole) * contours[:, whole]
-    means = np.diff(at_boundary, axis=1) * (N_POINTS / n_frames)
-    return dict(zip(POINTS, means.T, strict=True))
+    n_contours, n_frames = contours.shape
+    values = np.zeros((N_POINTS, n_contours))
+    for c in range(n_contours):
+        x = contours[c]
+        for k in range(N_POINTS):
+            start, stop = k * n_frames / N_POINTS, (k + 1) * n_frames / N_POINTS
+            total = 0.0
+            for t in range(int(start), min(math.ceil(stop), n_frames)):
+                total += x[t] * (min(t + 1.0, stop) - max(t * 1.0, start))
+            values[k, c] = total * N_POINTS / n_frames
+    return values
 
 
-def envelope_shape(contours: np.ndarray) -> dict[str, np.ndarray]:
+@compiled
+def envelope_shape(contours: np.ndarray) -> np.ndarray:
     """Attack, decay, balance point and crest of non-negative envelopes.
 
     Parameters
     ----------
-    contours : np.ndarray of shape (n_contours, n_frames)
+    contours : np.ndarray of shape (n_contours, n_frames), float32
         One envelope a row; not negative.
 
     Returns
     -------
-    dict of str to np.ndarray of shape (n_contours,)
+    np.ndarray of shape (4, n_contours), float64
         ``log_attack``: log10 of the number of frames (at least one) from the first at 20 % of the
         maximum to the first at 90 %. ``log_decay``: the same from the last at 90 % to the last
         at 20 %. ``centre``: balance point between 0 (the beginning) and 1 (the end).
@@ -123,23 +154,28 @@ def envelope_shape(contours: np.ndarray) -> dict[str, np.ndarray]:
     Peeters, G. et al. (2011). The Timbre Toolbox. Journal of the Acoustical Society of America
     130(5).
     """
-    n_frames = contours.shape[1]
-    peak = contours.max(axis=1, keepdims=True)
-    envelope = np.where(peak > 0, contours / np.where(peak > 0, peak, 1.0), 1.0)
-    is_20, is_90 = envelope >= 0.2, envelope >= 0.9
-    attack = is_90.argmax(axis=1) - is_20.argmax(axis=1)
-    decay = is_90[:, ::-1].argmax(axis=1) - is_20[:, ::-1].argmax(axis=1)
-    position = (np.arange(n_frames) + 0.5) / n_frames
-    mean = envelope.mean(axis=1)
-    return {
-        "log_attack": np.log10(np.maximum(attack, 1)),
-        "log_decay": np.log10(np.maximum(decay, 1)),
-        "centre": (envelope * position).mean(axis=1) / mean,
-        "crest": 1.0 / mean,
-    }
+    n_contours, n_frames = contours.shape
+    values = np.zeros((4, n_contours))
+    for c in range(n_contours):
+        x = contours[c]
+        peak, total, weighted = np.float64(x.max()), 0.0, 0.0
+        first_20, first_90, last_20, last_90 = -1, -1, 0, 0
+        for t in range(n_frames):
+            level = x[t] / peak if peak > 0.0 else 1.0
+            total += level
+            weighted += level * (t + 0.5) / n_frames
+            if level >= 0.2:
+                first_20, last_20 = (t if first_20 < 0 else first_20), t
+            if level >= 0.9:
+                first_90, last_90 = (t if first_90 < 0 else first_90), t
+        values[0, c] = math.log10(max(first_90 - first_20, 1))
+        values[1, c] = math.log10(max(last_20 - last_90, 1))
+        values[2, c] = weighted / total
+        values[3, c] = n_frames / total
+    return values
 
 
-_FAMILIES: tuple[tuple[tuple[str, ...], Callable[[np.ndarray], dict[str, np.ndarray]]], ...] = (
+_FAMILIES: tuple[tuple[tuple[str, ...], Callable[[np.ndarray], np.ndarray]], ...] = (
     (MOMENTS, moments),
     (tuple(PERCENTILES), percentiles),
     (POINTS, points),
@@ -184,21 +220,25 @@ def summarise(contours: np.ndarray, functionals: Sequence[str]) -> np.ndarray:
     >>> summarise(np.array([[1.0, 2.0, 3.0]]), ["mean", "max", "slope"])
     array([[2., 3., 1.]])
     """
+    families = _families_of(tuple(functionals))
+    contours = np.ascontiguousarray(contours, dtype=np.float32)
+    n_at_once = max(1, MAX_VALUES_AT_ONCE // contours.shape[1])
+    table = np.empty((len(contours), len(functionals)))
+    for k in range(0, len(contours), n_at_once):
+        for compute, wanted, columns in families:
+            table[k : k + n_at_once, columns] = compute(contours[k : k + n_at_once])[wanted].T
+    return table
+
+
+@cache
+def _families_of(functionals: tuple[str, ...]) -> list[tuple[Callable, list[int], list[int]]]:
+    """Give what to compute, which of its rows are wanted, and in which columns they go."""
     unknown = sorted(set(functionals) - set(list_functionals()))
     if unknown:
         raise ValueError(f"functionals must be among {list_functionals()}, got {unknown}")
-    n_at_once = max(1, MAX_VALUES_AT_ONCE // contours.shape[1])
-    return np.concatenate(
-        [
-            _summarise(np.asarray(contours[k : k + n_at_once], dtype=np.float64), functionals)
-            for k in range(0, len(contours), n_at_once)
-        ]
-    )
-
-
-def _summarise(contours: np.ndarray, functionals: Sequence[str]) -> np.ndarray:
-    values: dict[str, np.ndarray] = {}
+    families = []
     for names, compute in _FAMILIES:
-        if not set(names).isdisjoint(functionals):
-            values |= compute(contours)
-    return np.stack([values[name] for name in functionals], axis=1)
+        columns = [k for k, name in enumerate(functionals) if name in names]
+        if columns:
+            families.append((compute, [names.index(functionals[k]) for k in columns], columns))
+    return families

@@ -13,9 +13,7 @@ import numpy as np
 
 from features.analysis import LOG_FLOOR, ClipAnalysis
 from features.filterbanks import mel_edges
-
-# Bins per stretch in the search for the roll-off: about the square root of their number.
-STRETCH = 32
+from features.kernels import bins_below, extreme_means, mean_log2, neighbour_products
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -48,14 +46,10 @@ def spectral_moments(analysis: ClipAnalysis) -> np.ndarray:
     Peeters, G. et al. (2011). The Timbre Toolbox. Journal of the Acoustical Society of America
     130(5).
     """
-    share = analysis.distribution.T  # frame by frame, as it lies in memory
-    centroid = np.einsum("tf,f->t", share, analysis.frequencies)
-    deviation = analysis.frequencies - centroid[:, np.newaxis]
-    squared = deviation * deviation
-    weighted = share * squared
-    second = weighted.sum(axis=1).astype(np.float64)
-    skewness = _ratio(np.einsum("tf,tf->t", weighted, deviation), second**1.5)
-    kurtosis = _ratio(np.einsum("tf,tf->t", weighted, squared), second**2)
+    _, centroid, second, third, fourth = analysis.magnitude_sums
+    second = second.astype(np.float64)
+    skewness = _ratio(third, second**1.5)
+    kurtosis = _ratio(fourth, second**2)
     return np.stack([centroid, np.sqrt(second), skewness, kurtosis])
 
 
@@ -73,26 +67,13 @@ def spectral_rolloff(
 
     Returns
     -------
-    np.ndarray of shape (len(fractions), n_frames), float64
+    np.ndarray of shape (len(fractions), n_frames), float32
         Hz: the first bin at which the running sum reaches the fraction, as in
         ``librosa.feature.spectral_rolloff``.
     """
-    frame_by_frame = analysis.magnitude.T
-    # A running sum over all bins is slow: first find the stretch of bins, then the bin in it.
-    starts = np.arange(0, len(analysis.frequencies), STRETCH)
-    sums = np.add.reduceat(frame_by_frame, starts, axis=1).astype(np.float64)
-    ends = np.cumsum(sums, axis=1)
-    last = len(analysis.frequencies) - 1
-    rolloff = np.empty((len(fractions), analysis.n_frames))
-    for k, fraction in enumerate(fractions):
-        target = fraction * ends[:, -1:]
-        stretch = np.argmax(ends >= target, axis=1)[:, np.newaxis]
-        bins = np.minimum(stretch * STRETCH + np.arange(STRETCH), last)
-        inside = np.cumsum(np.take_along_axis(frame_by_frame, bins, axis=1), axis=1)
-        target -= np.take_along_axis(ends - sums, stretch, axis=1)
-        n_below = np.count_nonzero(inside < target, axis=1)
-        rolloff[k] = analysis.frequencies[np.minimum(bins[:, 0] + n_below, last)]
-    return rolloff
+    shares = np.array(fractions, dtype=np.float32)
+    below = bins_below(analysis.magnitude, analysis.magnitude_sums[0], shares)
+    return analysis.frequencies[np.minimum(below, len(analysis.frequencies) - 1)]
 
 
 def spectral_flatness(analysis: ClipAnalysis) -> np.ndarray:
@@ -118,7 +99,7 @@ def spectral_flatness(analysis: ClipAnalysis) -> np.ndarray:
     Dubnov, S. (2004). Generalization of spectral flatness measure for non-Gaussian linear
     processes. IEEE Signal Processing Letters 11(8).
     """
-    geometric = np.exp(analysis.log_power.mean(axis=0, dtype=np.float64))
+    geometric = np.exp2(mean_log2(analysis.power, LOG_FLOOR))
     return (geometric / np.maximum(_mean_power(analysis), geometric))[np.newaxis]
 
 
@@ -139,7 +120,7 @@ def spectral_crest(analysis: ClipAnalysis) -> np.ndarray:
     np.ndarray of shape (1, n_frames), float64
         Decibels; 0 in silence.
     """
-    peak = np.maximum(analysis.power.max(axis=0).astype(np.float64), LOG_FLOOR)
+    peak = np.maximum(analysis.peak_power.astype(np.float64), LOG_FLOOR)
     return 10.0 * np.log10(peak / _mean_power(analysis))[np.newaxis]
 
 
@@ -157,10 +138,15 @@ def spectral_slope(analysis: ClipAnalysis) -> np.ndarray:
         Decibels per octave: the least-squares line through the mel bands' levels over the
         logarithm of their centre frequencies. 0 for white noise and for silence.
     """
-    centres = mel_edges(analysis.sr, n_mels=analysis.n_mels)[1:-1]
-    octaves = np.log2(centres) - np.log2(centres).mean()
-    weights = octaves / np.sum(octaves**2)
+    weights = _slope_weights(analysis.sr, analysis.n_mels)
     return (weights[:, np.newaxis] * analysis.log_mel).sum(axis=0)[np.newaxis]
+
+
+@lru_cache(maxsize=16)
+def _slope_weights(sr: int, n_mels: int) -> np.ndarray:
+    octaves = np.log2(mel_edges(sr, n_mels=n_mels)[1:-1])
+    octaves -= octaves.mean()
+    return octaves / np.sum(octaves**2)
 
 
 def spectral_flux(analysis: ClipAnalysis) -> np.ndarray:
@@ -188,9 +174,9 @@ def spectral_flux(analysis: ClipAnalysis) -> np.ndarray:
     """
     before = analysis.before or analysis
     energy = np.append(before.energy[0], analysis.energy).astype(np.float64)
-    first = np.einsum("ft,ft->t", before.magnitude[:, :1], analysis.magnitude[:, :1])
-    others = np.einsum("ft,ft->t", analysis.magnitude[:, :-1], analysis.magnitude[:, 1:])
-    common = _ratio(np.append(first, others), np.sqrt(energy[:-1] * energy[1:]))
+    first = (before.magnitude[:, 0] * analysis.magnitude[:, 0]).sum()
+    products = np.append(first, neighbour_products(analysis.magnitude))
+    common = _ratio(products, np.sqrt(energy[:-1] * energy[1:]))
     sounds = (energy > 0).astype(np.float64)
     return np.maximum(0.0, sounds[:-1] + sounds[1:] - 2.0 * common)[np.newaxis]
 
@@ -223,7 +209,7 @@ def onset_strength(analysis: ClipAnalysis) -> np.ndarray:
 
 
 @lru_cache(maxsize=16)
-def _contrast_bands(sr: int, n_fft: int, n_bands: int, lowest_hz: float) -> tuple:
+def _contrast_bands(sr: int, n_fft: int, n_bands: int, lowest_hz: float) -> np.ndarray:
     """Give each band's first and last bin (exclusive) and how many of its bins are extreme."""
     edges = [0.0, *(lowest_hz * 2.0**k for k in range(n_bands + 1))]
     if edges[-2] >= sr / 2:
@@ -237,7 +223,7 @@ def _contrast_bands(sr: int, n_fft: int, n_bands: int, lowest_hz: float) -> tupl
         stop = len(frequencies) if is_last else stop
         n_extreme = max(1, round(0.02 * (stop - start)))
         bands.append((start, stop if is_last else stop - 1, n_extreme))
-    return tuple(bands)
+    return np.array(bands, dtype=np.intp)
 
 
 def spectral_contrast(
@@ -271,15 +257,7 @@ def spectral_contrast(
     Jiang, D.-N. et al. (2002). Music type classification by spectral contrast feature. IEEE
     International Conference on Multimedia and Expo.
     """
-    extremes = np.empty((2, n_bands + 1, analysis.n_frames))
     bands = _contrast_bands(analysis.sr, analysis.n_fft, n_bands, lowest_hz)
-    for k, (start, stop, n_extreme) in enumerate(bands):
-        band = analysis.magnitude[start:stop]
-        if n_extreme == 1:
-            extremes[:, k] = band.max(axis=0), band.min(axis=0)
-        else:
-            ascending = np.sort(band, axis=0)  # faster than selection
-            extremes[0, k] = ascending[-n_extreme:].mean(axis=0)
-            extremes[1, k] = ascending[:n_extreme].mean(axis=0)
-    peaks, valleys = 10.0 * np.log10(np.maximum(extremes, np.sqrt(LOG_FLOOR)))
+    means = extreme_means(analysis.magnitude, bands)
+    peaks, valleys = 10.0 * np.log10(np.maximum(means, np.float32(np.sqrt(LOG_FLOOR))))
     return peaks - valleys

@@ -12,8 +12,8 @@ SR = 22050
 
 def test_silence_has_the_floor_as_first_coefficient_and_zero_elsewhere():
     coefficients = mfcc(ClipAnalysis(np.zeros(5000), SR))
-    np.testing.assert_allclose(coefficients[0], -100 * np.sqrt(40), rtol=1e-12)
-    np.testing.assert_allclose(coefficients[1:], 0.0, atol=1e-9)
+    np.testing.assert_allclose(coefficients[0], -100 * np.sqrt(40), rtol=1e-6)
+    np.testing.assert_allclose(coefficients[1:], 0.0, atol=1e-4)  # float32 of -632
 
 
 @pytest.mark.parametrize("n_mels", [40, 128])
@@ -40,19 +40,19 @@ def test_more_coefficients_than_bands_are_refused():
 def test_delta_is_librosas(rng, order, n_frames):
     contours = rng.standard_normal((3, n_frames))
     expected = librosa.feature.delta(contours, order=order)
-    np.testing.assert_allclose(delta(contours, order=order), expected, atol=1e-12)
+    np.testing.assert_allclose(delta(contours, order=order), expected, atol=2e-7)
 
 
 @pytest.mark.parametrize("n_frames", [3, 4, 8, 9, 30])
 def test_the_velocity_of_a_line_is_its_slope(n_frames):
     line = 2.5 * np.arange(n_frames)[np.newaxis]
-    np.testing.assert_allclose(delta(line), 2.5, atol=1e-12)
+    np.testing.assert_allclose(delta(line), 2.5, rtol=1e-6)
 
 
 @pytest.mark.parametrize("n_frames", [3, 8, 30])
 def test_the_acceleration_of_a_parabola_is_constant(n_frames):
     parabola = 2.0 * np.arange(n_frames)[np.newaxis] ** 2
-    np.testing.assert_allclose(delta(parabola, order=2), 4.0, atol=1e-9)
+    np.testing.assert_allclose(delta(parabola, order=2), 4.0, rtol=1e-4)
 
 
 @pytest.mark.parametrize("n_frames", [1, 2])

@@ -32,7 +32,7 @@ def plucked(seed=440, duration_s=3.0):
     return (0.2 * waveform).astype(np.float32)
 
 
-@pytest.mark.parametrize(("name", "n_features"), [("compact-v1", 28), ("standard-v1", 924)])
+@pytest.mark.parametrize(("name", "n_features"), [("compact-v1", 28), ("standard-v1", 956)])
 def test_sizes_are_pinned(name, n_features):
     feature_set = get_feature_set(name)
     assert feature_set.n_features == n_features
@@ -142,7 +142,7 @@ def test_an_odd_clip_gives_a_finite_row_without_warnings(name, waveform):
 )
 def test_any_finite_waveform_gives_a_finite_row(waveform):
     row = get_feature_set("standard-v1").compute(waveform)
-    assert row.shape == (924,)
+    assert row.shape == (956,)
     assert np.isfinite(row).all()
 
 

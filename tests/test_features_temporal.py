@@ -54,7 +54,7 @@ def test_blocks_joined_are_the_whole(noisy, descriptor):
 
 
 def test_hjorth_parameters_are_antropys(noisy):
-    segments = noisy.segments.T.astype(np.float64)
+    segments = noisy.segments.astype(np.float64)
     expected = np.transpose([antropy.hjorth_params(segment) for segment in segments])
     np.testing.assert_allclose(hjorth_parameters(noisy), expected, rtol=1e-9)
 
