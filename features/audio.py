@@ -135,7 +135,7 @@ class _EndlessFile(io.FileIO):
 def _opened(path: str | PathLike[str]) -> Iterator[soundfile.SoundFile]:
     """Open a file, with every way to fail turned into AudioDecodeError."""
     # soundfile raises TypeError, since such a file tells neither rate nor format.
-    if Path(path).suffix.lower() == ".raw":
+    if os.fspath(path).lower().endswith(".raw"):
         raise AudioDecodeError(path, ".raw has no header; convert it to wav, flac, ogg or mp3")
     try:
         with _SoundFile(path) as file:

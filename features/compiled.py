@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import wraps
 from typing import Any
 
 
@@ -24,20 +24,24 @@ def compiled(kernel: Callable[..., Any]) -> Callable[..., Any]:
     callable
         The same function; `__wrapped__` is the Python one.
     """
-
-    @cache
-    def machine_code() -> Callable[..., Any]:
-        import numba
-
-        options: Any = {"nogil": True, "error_model": "numpy", "fastmath": True}
-        try:
-            return numba.njit(cache=True, **options)(kernel)
-        except RuntimeError:
-            # Neither the package's folder nor the user's cache may be written to.
-            return numba.njit(**options)(kernel)
+    machine_code: Callable[..., Any] | None = None
 
     @wraps(kernel)
     def call(*arguments: Any) -> Any:
-        return machine_code()(*arguments)
+        nonlocal machine_code
+        if machine_code is None:
+            machine_code = _compile(kernel)
+        return machine_code(*arguments)
 
     return call
+
+
+def _compile(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    import numba
+
+    options: Any = {"nogil": True, "error_model": "numpy", "fastmath": True}
+    try:
+        return numba.njit(cache=True, **options)(kernel)
+    except RuntimeError:
+        # Neither the package's folder nor the user's cache may be written to.
+        return numba.njit(**options)(kernel)

@@ -53,7 +53,9 @@ def waveform_entropy(analysis: ClipAnalysis, *, n_bins: int = 32) -> np.ndarray:
     np.ndarray of shape (1, n_segments), float64
         ``-sum_b p[b] log p[b] / log n_bins`` (Shannon, 1948); 0 for a constant segment.
     """
-    return _shannon_entropy(amplitude_counts(analysis.segments, n_bins))
+    segments = analysis.segments
+    lowest, highest = segments.min(axis=1), segments.max(axis=1)
+    return _shannon_entropy(amplitude_counts(segments, lowest, highest, n_bins))
 
 
 def spectral_entropy(analysis: ClipAnalysis) -> np.ndarray:

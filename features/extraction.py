@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from itertools import chain, islice
@@ -30,16 +30,18 @@ from features.audio import (
     is_silent,
     stream_audio,
 )
-from features.feature_set import FeatureSet, get_feature_set
+from features.feature_set import FeatureSet
 from features.manifest import Manifest
+from features.named_sets import get_feature_set
 from features.row_cache import RowCache
 from features.table import (
     SCHEMA_VERSION,
     FeatureTable,
+    TableWriter,
+    check_table,
     hash_clip_ids,
     read_card,
     read_table,
-    write_table,
 )
 
 # The libraries that make the numbers: a new version of one makes a new cache.
@@ -74,7 +76,7 @@ class Row:
     reason: str = ""
 
 
-def extract_table(
+def extract_to_file(
     manifest: Manifest,
     out: str | PathLike[str],
     *,
@@ -83,8 +85,8 @@ def extract_table(
     cache: str | PathLike[str] | None = None,
     use_cache: bool = True,
     progress: Callable[[int, int], None] | None = None,
-) -> FeatureTable:
-    """Compute the features of all clips and write the table.
+) -> dict[str, Any]:
+    """Compute the features of all clips and write the table, in memory that does not grow.
 
     Parameters
     ----------
@@ -105,9 +107,9 @@ def extract_table(
 
     Returns
     -------
-    FeatureTable
-        As written. If `out` was already made from the same clips and settings, it is read back
-        and nothing is computed.
+    dict
+        The table's card. If `out` was already made from the same clips and settings, nothing is
+        computed.
 
     Raises
     ------
@@ -121,20 +123,71 @@ def extract_table(
     fingerprint = _fingerprint(manifest, features)
     finished = _read_finished(out, fingerprint)
     if finished is not None:
-        return _check_any_row(finished, out)
+        card, failures = finished
+        _check_any_row(card, failures, out)
+        return card
     folder = Path(cache or f"{out}.cache")
     known = RowCache(folder, f"{features.digest} {_versions()}") if use_cache else None
-    rows: list[Row | None] = [None] * len(manifest)
-    done = 0
-    for positions, batch in _compute(manifest.audio_clips(), features, n_jobs or 1, known):
-        for position, row in zip(positions, batch, strict=True):
-            rows[position] = row
-        done += len(batch)
-        if progress is not None:
-            progress(done, len(rows))
-    table = _assemble(manifest, features, [row for row in rows if row is not None], fingerprint)
-    write_table(table, out)
-    return _check_any_row(table, out)
+    clip_ids = manifest.clips["clip_id"].tolist()
+    failed: dict[int, str] = {}
+    silent: list[str] = []
+    with TableWriter(out, features.feature_names) as writer:
+        for positions, rows in _compute(manifest.audio_clips(), features, n_jobs or 1, known):
+            for position, row in zip(positions, rows, strict=True):
+                if row.values is None:
+                    failed[position] = row.reason
+                    continue
+                writer.add(clip_ids[position], row.values)
+                if row.silent:
+                    silent.append(clip_ids[position])
+            if progress is not None:
+                progress(positions.stop, len(manifest))
+        failures = manifest.clips.loc[list(failed), ["clip_id", "path"]].reset_index(drop=True)
+        failures["reason"] = list(failed.values())
+        good = [clip_id for k, clip_id in enumerate(clip_ids) if k not in failed]
+        card = _card(manifest, features, good, silent, fingerprint)
+        writer.finish(manifest, failures, card)
+    _check_any_row(card, failures, out)
+    return card
+
+
+def extract_table(
+    manifest: Manifest,
+    out: str | PathLike[str],
+    *,
+    feature_set: str | FeatureSet = "standard-v1",
+    n_jobs: int | None = None,
+    cache: str | PathLike[str] | None = None,
+    use_cache: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> FeatureTable:
+    """Compute the features of all clips, write the table and read it back.
+
+    Parameters
+    ----------
+    manifest, out, feature_set, n_jobs, cache, use_cache, progress
+        See `extract_to_file`.
+
+    Returns
+    -------
+    FeatureTable
+        As written.
+
+    Raises
+    ------
+    ValueError
+        If there are no clips, or not one of them could be read.
+    """
+    extract_to_file(
+        manifest,
+        out,
+        feature_set=feature_set,
+        n_jobs=n_jobs,
+        cache=cache,
+        use_cache=use_cache,
+        progress=progress,
+    )
+    return read_table(out)
 
 
 def extract_rows(
@@ -156,10 +209,8 @@ def extract_rows(
     list of Row
         In the order of `clips`; failed clips carry the reason.
     """
-    rows: list[Row | None] = [None] * len(clips)
-    for positions, batch in _compute(clips, feature_set, n_jobs or 1, None):
-        rows[positions.start : positions.stop] = batch
-    return [row for row in rows if row is not None]
+    batches = _compute(clips, feature_set, n_jobs or 1, None)
+    return [row for _, rows in batches for row in rows]
 
 
 def _versions() -> dict[str, str]:
@@ -178,29 +229,29 @@ def _fingerprint(manifest: Manifest, features: FeatureSet) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _read_finished(out: Path, fingerprint: str) -> FeatureTable | None:
-    """Read the table if it was made from the same and is whole."""
+def _read_finished(out: Path, fingerprint: str) -> tuple[dict[str, Any], pd.DataFrame] | None:
+    """Give card and failures of a table that was made from the same and is whole."""
     try:
-        finished = out.is_file() and read_card(out).get("inputs_sha256") == fingerprint
-        return read_table(out) if finished else None
+        if not out.is_file() or read_card(out).get("inputs_sha256") != fingerprint:
+            return None
+        card, _, failures = check_table(out)
+        return card, failures
     except (OSError, ValueError):
         return None
 
 
-def _check_any_row(table: FeatureTable, out: Path) -> FeatureTable:
-    if table.values.empty:
-        first = table.failures.iloc[0]
+def _check_any_row(card: Mapping[str, Any], failures: pd.DataFrame, out: Path) -> None:
+    if card["n_rows"] == 0:
         raise ValueError(
-            f"none of the {len(table.manifest)} clips could be read; the first: {first['reason']} "
-            f"(all are listed in {out.name}.failures.csv)"
+            f"none of the {card['n_clips']} clips could be read; the first: "
+            f"{failures.iloc[0]['reason']} (all are listed in {out.name}.failures.csv)"
         )
-    return table
 
 
 def _compute(
     clips: Sequence[Clip], features: FeatureSet, n_jobs: int, known: RowCache | None
 ) -> Iterator[tuple[range, list[Row]]]:
-    """Yield positions and rows, batch by batch, in any order."""
+    """Yield positions and rows, batch by batch, in order."""
     n_workers = joblib.effective_n_jobs(n_jobs)
     # At least eight batches a worker, so that the last one keeps nobody waiting for long.
     size = int(np.clip(len(clips) // (8 * n_workers), 1, MAX_BATCH))
@@ -212,7 +263,7 @@ def _compute(
                 yield _extract_batch(positions, [clips[i] for i in positions], features, known)
         return
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        yield from joblib.Parallel(n_jobs=n_workers, return_as="generator_unordered", batch_size=1)(
+        yield from joblib.Parallel(n_jobs=n_workers, return_as="generator", batch_size=1)(
             joblib.delayed(_extract_batch)(
                 positions, [clips[i] for i in positions], features, known
             )
@@ -263,23 +314,14 @@ def _decode(clip: Clip, sr: int) -> Iterator[np.ndarray]:
     return stream_audio(clip.path, sr=sr, start_s=clip.start_s, end_s=clip.end_s)
 
 
-def _assemble(
-    manifest: Manifest, features: FeatureSet, rows: Sequence[Row], fingerprint: str
-) -> FeatureTable:
-    clips = manifest.clips
-    good = np.array([row.values is not None for row in rows])
-    values = pd.DataFrame(
-        np.array([row.values for row in rows if row.values is not None], dtype=np.float32).reshape(
-            -1, features.n_features
-        ),
-        index=pd.Index(clips.loc[good, "clip_id"], name="clip_id"),
-        columns=features.feature_names,
-    )
-    failures = clips.loc[~good, ["clip_id", "path"]].assign(
-        reason=[row.reason for row in rows if row.values is None]
-    )
-    silent = [clip_id for clip_id, row in zip(clips["clip_id"], rows, strict=True) if row.silent]
-    card: dict[str, Any] = {
+def _card(
+    manifest: Manifest,
+    features: FeatureSet,
+    clip_ids: Sequence[str],
+    silent: Sequence[str],
+    fingerprint: str,
+) -> dict[str, Any]:
+    return {
         "schema": "timbrestack.table",
         "schema_version": SCHEMA_VERSION,
         "kind": "features",
@@ -288,14 +330,13 @@ def _assemble(
         # Features look at one clip alone, so no fold can leak through them.
         "trained_on": None,
         "n_clips": len(manifest),
-        "n_rows": int(good.sum()),
+        "n_rows": len(clip_ids),
         "n_features": features.n_features,
-        "n_failures": int((~good).sum()),
-        "silent": silent,
+        "n_failures": len(manifest) - len(clip_ids),
+        "silent": list(silent),
         "task": manifest.task,
         "classes": manifest.classes,
-        "clip_ids_sha256": hash_clip_ids(values.index),
+        "clip_ids_sha256": hash_clip_ids(clip_ids),
         "inputs_sha256": fingerprint,
         "versions": _versions(),
     }
-    return FeatureTable(values, manifest, failures.reset_index(drop=True), card)

@@ -367,13 +367,17 @@ def neighbour_products(spectrum: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def amplitude_counts(segments: np.ndarray, n_bins: int) -> np.ndarray:
-    """Histogram of each segment, from its smallest to its largest sample.
+def amplitude_counts(
+    segments: np.ndarray, lowest: np.ndarray, highest: np.ndarray, n_bins: int
+) -> np.ndarray:
+    """Histogram of each segment.
 
     Parameters
     ----------
     segments : np.ndarray of shape (n_segments, length), float32
         One segment a row.
+    lowest, highest : np.ndarray of shape (n_segments,), float32
+        Smallest and largest sample of each, where the first bin begins and the last ends.
     n_bins : int
         Number of equal bins.
 
@@ -387,16 +391,12 @@ def amplitude_counts(segments: np.ndarray, n_bins: int) -> np.ndarray:
     # Four tables in turn: neighbours often share a bin, and would wait for one another.
     table = np.empty(4 * n_bins, dtype=np.int32)
     places = np.empty(length, dtype=np.uint32)
+    last = np.float32(n_bins - 1)
     for s in range(n_segments):
-        x = segments[s]
-        low, high = x[0], x[0]
+        low, spread = lowest[s], highest[s] - lowest[s]
+        scale = np.float32(n_bins) / spread if spread > 0.0 else np.float32(0.0)
         for i in range(length):
-            low = min(low, x[i])
-            high = max(high, x[i])
-        scale = np.float32(n_bins) / (high - low) if high > low else np.float32(0.0)
-        last = np.float32(n_bins - 1)
-        for i in range(length):
-            places[i] = 4 * np.uint32(min((x[i] - low) * scale, last)) + np.uint32(i & 3)
+            places[i] = 4 * np.uint32(min((segments[s, i] - low) * scale, last)) + np.uint32(i & 3)
         table[:] = 0
         for i in range(length):
             table[places[i]] += 1

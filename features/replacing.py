@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary sibling to write; move it to its final name when the block ends well.
+def unfinished(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling to write; what is left of it at the end of the block is removed.
 
     Parameters
     ----------
@@ -25,6 +25,24 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         yield partial
-        partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary sibling to write; move it to its final name when the block ends well.
+
+    Parameters
+    ----------
+    path : Path
+        The final name.
+
+    Yields
+    ------
+    Path
+        See `unfinished`.
+    """
+    with unfinished(path) as partial:
+        yield partial
+        partial.replace(path)

@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet
 
 from features.manifest import Manifest, read_manifest, write_manifest
-from features.replacing import replacing
+from features.replacing import replacing, unfinished
 
 SCHEMA_VERSION = 1
+# Rows written at once: 16 MB of a thousand features.
+ROW_GROUP = 4096
+
 FAILURE_COLUMNS = ["clip_id", "path", "reason"]
 
 
@@ -78,11 +84,87 @@ def _beside(path: Path, what: str) -> Path:
     return path.with_name(f"{path.name}.{what}")
 
 
+class TableWriter:
+    """Write a table as its rows come, in memory that does not grow with it.
+
+    To be used in a `with` block; without `finish` nothing stays behind.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The `.parquet` file.
+    feature_names : sequence of str
+        The columns.
+    """
+
+    def __init__(self, path: str | PathLike[str], feature_names: Sequence[str]) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        columns = [pa.field(name, pa.float32()) for name in feature_names]
+        self._schema = pa.schema([pa.field("clip_id", pa.string()), *columns])
+        self._clip_ids: list[str] = []
+        self._rows: list[np.ndarray] = []
+
+    def __enter__(self) -> TableWriter:
+        self._stack = ExitStack()
+        self._partial = self._stack.enter_context(unfinished(self.path))
+        # Numbers hardly repeat: a dictionary of them would only take time.
+        self._file = self._stack.enter_context(
+            pyarrow.parquet.ParquetWriter(
+                self._partial, self._schema, use_dictionary=["clip_id"], compression="zstd"
+            )
+        )
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self._stack.__exit__(*exception)
+
+    def add(self, clip_id: str, row: np.ndarray) -> None:
+        """Append a row.
+
+        Parameters
+        ----------
+        clip_id : str
+            Whose it is.
+        row : np.ndarray of shape (n_features,), float32
+            The values.
+        """
+        self._clip_ids.append(clip_id)
+        self._rows.append(row)
+        if len(self._rows) >= ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        n_features = len(self._schema) - 1
+        values = np.array(self._rows, dtype=np.float32).reshape(len(self._rows), n_features)
+        columns = [pa.array(column) for column in np.ascontiguousarray(values.T)]
+        arrays = [pa.array(self._clip_ids, pa.string()), *columns]
+        self._file.write_table(pa.Table.from_arrays(arrays, schema=self._schema))
+        self._clip_ids, self._rows = [], []
+
+    def finish(self, manifest: Manifest, failures: pd.DataFrame, card: Mapping[str, Any]) -> None:
+        """Put the table in its place, and beside it what belongs there.
+
+        The table itself comes last, and an older one goes first: a run killed in between leaves no
+        table, never one with another's card.
+
+        Parameters
+        ----------
+        manifest, failures, card
+            See `FeatureTable`.
+        """
+        if self._rows:
+            self._flush()
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+        write_manifest(manifest, _beside(self.path, "manifest.csv"))
+        _replace(_beside(self.path, "failures.csv"), failures[FAILURE_COLUMNS].to_csv(index=False))
+        _replace(_beside(self.path, "card.json"), json.dumps(dict(card), indent=2) + "\n")
+        self._partial.replace(self.path)
+
+
 def write_table(table: FeatureTable, path: str | PathLike[str]) -> None:
     """Write a table and what belongs beside it.
-
-    The table itself comes last, and an older one goes first: a run killed in between leaves no
-    table, never one with another's card.
 
     Parameters
     ----------
@@ -91,14 +173,11 @@ def write_table(table: FeatureTable, path: str | PathLike[str]) -> None:
     path : str or path-like
         The `.parquet` file.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    write_manifest(table.manifest, _beside(path, "manifest.csv"))
-    _replace(_beside(path, "failures.csv"), table.failures[FAILURE_COLUMNS].to_csv(index=False))
-    _replace(_beside(path, "card.json"), json.dumps(dict(table.card), indent=2) + "\n")
-    with replacing(path) as partial:
-        table.values.rename_axis("clip_id").reset_index().to_parquet(partial, index=False)
+    with TableWriter(path, list(table.values.columns)) as writer:
+        rows = table.values.to_numpy(dtype=np.float32)
+        for clip_id, row in zip(table.values.index, rows, strict=True):
+            writer.add(clip_id, row)
+        writer.finish(table.manifest, table.failures, table.card)
 
 
 def _replace(path: Path, text: str) -> None:
@@ -164,18 +243,48 @@ def read_table(path: str | PathLike[str]) -> FeatureTable:
         If a part cannot be read, or they don't belong together.
     """
     path = Path(path)
+    card, manifest, failures = check_table(path)
+    values = pd.read_parquet(path).set_index("clip_id")
+    return FeatureTable(values, manifest, failures, card)
+
+
+def check_table(
+    path: str | PathLike[str],
+) -> tuple[dict[str, Any], Manifest, pd.DataFrame]:
+    """Read what lies beside a table, and check that all belongs together.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The `.parquet` file, of which the clips' names are read and no values.
+
+    Returns
+    -------
+    card, manifest, failures
+        See `FeatureTable`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a part is missing.
+    ValueError
+        If a part cannot be read, or they don't belong together.
+    """
+    path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no such table: {path}")
     card = read_card(path)
     try:
-        values = pd.read_parquet(path).set_index("clip_id")
+        with pyarrow.parquet.ParquetFile(path) as file:
+            n_columns = file.metadata.num_columns
+            clip_ids = file.read(["clip_id"])["clip_id"].to_pylist()
     except (pyarrow.ArrowInvalid, KeyError) as exc:
         raise ValueError(f"{path} is not a feature table: {exc}") from exc
     manifest = read_manifest(_beside(path, "manifest.csv"))
     failures = pd.read_csv(_beside(path, "failures.csv"), dtype=str, keep_default_na=False)
-    unknown = values.index.difference(pd.Index(manifest.clips["clip_id"]))
-    same_clips = card.get("clip_ids_sha256") == hash_clip_ids(values.index)
-    same_width = card.get("n_features", values.shape[1]) == values.shape[1]
-    if len(unknown) or not same_clips or not same_width:
+    unknown = set(clip_ids).difference(manifest.clips["clip_id"])
+    same_clips = card.get("clip_ids_sha256") == hash_clip_ids(clip_ids)
+    same_width = card.get("n_features", n_columns - 1) == n_columns - 1
+    if unknown or not same_clips or not same_width:
         raise ValueError(f"{path} and its card or manifest don't belong together; extract again")
-    return FeatureTable(values, manifest, failures, card)
+    return card, manifest, failures

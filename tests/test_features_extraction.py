@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 
 from features.audio import Clip, load_clip
 from features.extraction import extract_rows, extract_table
-from features.feature_set import FeatureSet, get_feature_set
+from features.feature_set import FeatureSet
 from features.manifest import make_manifest, write_manifest
+from features.named_sets import get_feature_set
 from features.table import read_card, read_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -291,12 +293,12 @@ def test_a_damaged_output_is_made_again(corpus, tmp_path, computed, name, damage
 
 
 def test_only_a_file_that_changed_is_computed_again(corpus, tmp_path, write_wav, computed):
-    first = extract(corpus, tmp_path / "X.parquet")
+    first = extract(corpus, tmp_path / "X.parquet").values
     write_wav("audio/c.wav", np.linspace(-0.5, 0.5, 999))
-    again = extract(corpus, tmp_path / "X.parquet")
+    again = extract(corpus, tmp_path / "X.parquet").values
     assert computed[9:] == [999]
-    changed = (again.values != first.values).any(axis=1)
-    assert again.values.index[changed].tolist() == ["audio/c.wav"]
+    changed = (again != first).any(axis=1)
+    assert again.index[changed].tolist() == ["audio/c.wav"]
 
 
 def test_only_clips_that_are_new_are_computed(corpus, tmp_path, computed):
@@ -427,15 +429,24 @@ def test_a_run_that_stopped_while_writing_is_not_taken_for_finished(
     extract_table(few, tmp_path / "X.parquet", feature_set="standard-v1")
     with monkeypatch.context() as patch:
 
-        def fill_the_disk(self, path, **_):
+        def fill_the_disk(self, table):
             raise OSError(28, "No space left on device")
 
-        patch.setattr(pd.DataFrame, "to_parquet", fill_the_disk)
+        patch.setattr(pyarrow.parquet.ParquetWriter, "write_table", fill_the_disk)
         with pytest.raises(OSError, match="No space left"):
             extract(few, tmp_path / "X.parquet")
+    assert read_table(tmp_path / "X.parquet").values.shape == (3, 956)
     extract(few, tmp_path / "X.parquet")
     assert read_table(tmp_path / "X.parquet").values.shape == (3, 28)
     assert len(computed) == 6
+
+
+def test_rows_come_in_the_order_of_the_manifest_whoever_is_first(corpus, tmp_path, write_wav, rng):
+    long = write_wav("audio/0_long.wav", rng.standard_normal(40 * 22050) * 0.1)
+    rows = pd.DataFrame({"path": [str(long), *corpus.clips["path"]]}).assign(labels="a")
+    clips = make_manifest(rows, corpus.root)
+    table = extract(clips, tmp_path / "X.parquet", n_jobs=2)
+    assert table.values.index.tolist() == clips.clips["clip_id"].tolist()
 
 
 def test_rows_can_be_had_without_a_table(broken, tmp_path):

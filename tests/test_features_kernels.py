@@ -144,7 +144,8 @@ def test_neighbour_products_are_sums_over_frequency(rng, kernel, n_frames):
 def test_amplitude_counts_are_numpys_histograms(rng, kernel):
     segments = rng.standard_normal((3, 500)).astype(np.float32)
     segments[1] = 0.25
-    counts = kernel("amplitude_counts")(segments, 16)
+    lowest, highest = segments.min(axis=1), segments.max(axis=1)
+    counts = kernel("amplitude_counts")(segments, lowest, highest, 16)
     for s in (0, 2):
         np.testing.assert_array_equal(counts[:, s], np.histogram(segments[s], bins=16)[0])
     assert counts[0, 1] == 500

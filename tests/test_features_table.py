@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 
 from features.manifest import make_manifest
@@ -176,18 +177,38 @@ def test_a_parquet_file_without_clip_ids_is_refused(written):
         read_table(written)
 
 
+def test_a_full_disk_leaves_the_older_table_whole(tmp_path, written, monkeypatch):
+    older = read_table(written)
+
+    def fill_the_disk(self, table):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pyarrow.parquet.ParquetWriter, "write_table", fill_the_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_table(table_of(tmp_path, list("xyz")), written)
+    assert_same(read_table(written), older)
+    assert not list(tmp_path.glob("*.part")) + list(tmp_path.glob(".*"))
+
+
 def test_writing_that_stops_midway_leaves_no_table_rather_than_a_mixed_one(
     tmp_path, written, monkeypatch
 ):
-    def fill_the_disk(self, path, **_):
-        path.write_bytes(b"half")
+    def fill_the_disk(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", fill_the_disk)
+    monkeypatch.setattr("features.table.write_manifest", fill_the_disk)
     with pytest.raises(OSError, match="No space left"):
         write_table(table_of(tmp_path, list("xyz")), written)
     assert not written.exists()
     assert not list(tmp_path.glob("*.part")) + list(tmp_path.glob(".*"))
+
+
+def test_row_groups_joined_are_the_table(tmp_path, monkeypatch):
+    monkeypatch.setattr("features.table.ROW_GROUP", 7)
+    table = table_of(tmp_path, [f"clip {k}" for k in range(20)], failed=["clip 3"])
+    write_table(table, tmp_path / "X.parquet")
+    assert_same(read_table(tmp_path / "X.parquet"), table)
+    assert pyarrow.parquet.ParquetFile(tmp_path / "X.parquet").num_row_groups == 3
 
 
 def test_two_may_write_the_same_table_at_once(tmp_path):
