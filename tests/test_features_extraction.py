@@ -443,7 +443,7 @@ def test_a_run_that_stopped_while_writing_is_not_taken_for_finished(
 
 def test_rows_come_in_the_order_of_the_manifest_whoever_is_first(corpus, tmp_path, write_wav, rng):
     long = write_wav("audio/0_long.wav", rng.standard_normal(40 * 22050) * 0.1)
-    rows = pd.DataFrame({"path": [str(long), *corpus.clips["path"]]}).assign(labels="a")
+    rows = pd.DataFrame({"path": [str(long), *corpus.clips["path"]]}).assign(labels="a", group="g")
     clips = make_manifest(rows, corpus.root)
     table = extract(clips, tmp_path / "X.parquet", n_jobs=2)
     assert table.values.index.tolist() == clips.clips["clip_id"].tolist()
