@@ -8,7 +8,7 @@ the same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
@@ -22,7 +22,7 @@ from features.kernels import (
     frame_sums,
     put_power,
     scaled,
-    spectral_sums,
+    spectral_shape,
     sum_of_squares,
     sums_and_peaks,
     windowed_frames,
@@ -172,6 +172,8 @@ class ClipAnalysis:
         Length and loudness of the clip before it was normalised.
     segment_length : int
         Length of a segment in samples.
+    segment_range : range
+        Which of the clip's segments these are.
 
     Raises
     ------
@@ -214,8 +216,8 @@ class ClipAnalysis:
         self.hop_length = hop_length
         self.n_mels = n_mels
         self.segment_length = max(4, round(segment_s * sr))
-        self._frame_range = range(1 + level.n_timepoints // hop_length)
-        self._segment_range = range(-(-level.n_timepoints // self.segment_length))
+        self._frame_range = range(self.n_clip_frames)
+        self.segment_range = range(self.n_clip_segments)
 
     def _set_stretch(self, waveform: np.ndarray, offset: int) -> None:
         """Hold the samples from `offset` on, at an RMS of 1 over the whole clip.
@@ -281,6 +283,16 @@ class ClipAnalysis:
         return self.stretch(0, self.level.n_timepoints)
 
     @property
+    def n_clip_frames(self) -> int:
+        """Number of frames of the whole clip, of which a block has some."""
+        return 1 + self.level.n_timepoints // self.hop_length
+
+    @property
+    def n_clip_segments(self) -> int:
+        """Number of segments of the whole clip, of which a block has some."""
+        return -(-self.level.n_timepoints // self.segment_length)
+
+    @property
     def n_frames(self) -> int:
         """Number of frames."""
         return len(self._frame_range)
@@ -288,7 +300,7 @@ class ClipAnalysis:
     @property
     def n_segments(self) -> int:
         """Number of segments."""
-        return len(self._segment_range)
+        return len(self.segment_range)
 
     def blocks(self, max_frames: int) -> Iterator[ClipAnalysis]:
         """Cut the clip into analyses of fewer frames, so that a long clip needs little memory.
@@ -311,7 +323,7 @@ class ClipAnalysis:
         for k in range(n_blocks):
             yield self._restricted(
                 _kth_part(self._frame_range, k, n_blocks),
-                _kth_part(self._segment_range, k, n_blocks),
+                _kth_part(self.segment_range, k, n_blocks),
             )
 
     def _restricted(self, frames: range, segments: range) -> ClipAnalysis:
@@ -320,7 +332,7 @@ class ClipAnalysis:
         for name in (*shared, "_held", "_offset"):
             if hasattr(self, name):
                 setattr(block, name, getattr(self, name))
-        block._frame_range, block._segment_range = frames, segments
+        block._frame_range, block.segment_range = frames, segments
         return block
 
     @cached_property
@@ -345,8 +357,7 @@ class ClipAnalysis:
             Where this analysis's frames are among the wider one's.
         """
         frames = self._frame_range
-        n_all = 1 + self.level.n_timepoints // self.hop_length
-        wider = range(max(0, frames.start - n), min(n_all, frames.stop + n))
+        wider = range(max(0, frames.start - n), min(self.n_clip_frames, frames.stop + n))
         inner = slice(frames.start - wider.start, frames.stop - wider.start)
         return (self if wider == frames else self._restricted(wider, range(0))), inner
 
@@ -399,7 +410,7 @@ class ClipAnalysis:
         length, n = self.segment_length, self.n_segments
         segments = np.empty((n, length), dtype=np.float32)
         if n:
-            start = self._segment_range.start * length
+            start = self.segment_range.start * length
             segments[:-1] = self.stretch(start, start + (n - 1) * length).reshape(n - 1, length)
             last = min(start + (n - 1) * length, max(self.level.n_timepoints - length, 0))
             segments[-1] = self.stretch(last, last + length)
@@ -443,9 +454,9 @@ class ClipAnalysis:
         return sums_and_peaks(self.power)
 
     @cached_property
-    def magnitude_sums(self) -> np.ndarray:
-        """Total, centroid and moments of `magnitude`: see `spectral_sums`."""
-        return spectral_sums(self.magnitude, self.frequencies)
+    def magnitude_shape(self) -> np.ndarray:
+        """Total and moments of `magnitude` over frequency: see `spectral_shape`."""
+        return spectral_shape(self.magnitude, self.frequencies)
 
     def project(self, filterbank: scipy.sparse.csr_array) -> np.ndarray:
         """Sum the power under each filter.
@@ -461,6 +472,26 @@ class ClipAnalysis:
             The sums.
         """
         return filter_sums(self.power, filterbank.data, filterbank.indices, filterbank.indptr)
+
+    def shared(self, key: Hashable, compute: Callable[[], np.ndarray]) -> np.ndarray:
+        """Give what several descriptors need, computed for the first that asks.
+
+        Parameters
+        ----------
+        key : hashable
+            What it is, with all the settings that it depends on.
+        compute : callable
+            Computes it.
+
+        Returns
+        -------
+        np.ndarray
+            The array; not to be written to.
+        """
+        known = self.__dict__.setdefault("_shared", {})
+        if key not in known:
+            known[key] = compute()
+        return known[key]
 
     @cached_property
     def mel(self) -> np.ndarray:

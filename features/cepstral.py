@@ -1,4 +1,8 @@
-"""Descriptors of the spectral envelope: mel bands, their cepstrum, and how contours move."""
+"""Descriptors of the spectral envelope: bands, their cepstra, and how contours move.
+
+Conventions: a cepstrum is the orthonormal DCT-II of the bands' levels in decibels, from the lowest
+coefficient up. In silence the first is -100 * sqrt(number of bands), the others are 0.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,11 @@ from math import factorial
 
 import numpy as np
 import scipy.fft
+import scipy.sparse
 
-from features.analysis import ClipAnalysis
-from features.kernels import weighted_neighbours
+from features.analysis import LOG_FLOOR, ClipAnalysis
+from features.filterbanks import sparse_gammatone_filterbank, sparse_linear_filterbank
+from features.kernels import filter_sums, weighted_neighbours
 
 
 def log_mel(analysis: ClipAnalysis) -> np.ndarray:
@@ -61,7 +67,92 @@ def mfcc(analysis: ClipAnalysis, *, n_mfcc: int = 20) -> np.ndarray:
     """
     if n_mfcc > analysis.n_mels:
         raise ValueError(f"n_mfcc must be at most n_mels = {analysis.n_mels}, got {n_mfcc}")
-    return scipy.fft.dct(analysis.log_mel, type=2, norm="ortho", axis=0)[:n_mfcc]
+    return _cepstrum(analysis.log_mel, n_mfcc)
+
+
+def gtcc(analysis: ClipAnalysis, *, n_gtcc: int = 20, n_bands: int = 40) -> np.ndarray:
+    """Gammatone cepstral coefficients: the cepstrum of bands shaped as the ear's.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+    n_gtcc : int
+        Number of coefficients, at most `n_bands`.
+    n_bands : int
+        Number of bands, from 50 Hz up: see `features.filterbanks.gammatone_filterbank`.
+
+    Returns
+    -------
+    np.ndarray of shape (n_gtcc, n_frames), float32
+        Decibels.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer bands than coefficients, or half the sampling rate is not above 50 Hz.
+
+    References
+    ----------
+    Valero, X. and Alias, F. (2012). Gammatone cepstral coefficients: biologically inspired features
+    for non-speech audio classification. IEEE Transactions on Multimedia 14(6).
+    """
+    if n_gtcc > n_bands:
+        raise ValueError(f"n_gtcc must be at most n_bands = {n_bands}, got {n_gtcc}")
+    filterbank = sparse_gammatone_filterbank(analysis.sr, analysis.n_fft, n_bands)
+    return _cepstrum(_levels(analysis, filterbank), n_gtcc)
+
+
+def lfcc(analysis: ClipAnalysis, *, n_lfcc: int = 20, n_bands: int = 40) -> np.ndarray:
+    """Linear-frequency cepstral coefficients: as fine in the treble as in the bass.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+    n_lfcc : int
+        Number of coefficients, at most `n_bands`.
+    n_bands : int
+        Number of bands: see `features.filterbanks.linear_filterbank`.
+
+    Returns
+    -------
+    np.ndarray of shape (n_lfcc, n_frames), float32
+        Decibels.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer bands than coefficients.
+
+    References
+    ----------
+    Zhou, X. et al. (2011). Linear versus mel frequency cepstral coefficients for speaker
+    recognition. IEEE Workshop on Automatic Speech Recognition and Understanding.
+    """
+    if n_lfcc > n_bands:
+        raise ValueError(f"n_lfcc must be at most n_bands = {n_bands}, got {n_lfcc}")
+    filterbank = sparse_linear_filterbank(analysis.sr, analysis.n_fft, n_bands)
+    return _cepstrum(_levels(analysis, filterbank), n_lfcc)
+
+
+def _levels(analysis: ClipAnalysis, filterbank: scipy.sparse.csr_array) -> np.ndarray:
+    levels = np.log10(np.maximum(analysis.project(filterbank), np.float32(LOG_FLOOR)))
+    levels *= 10.0
+    return levels
+
+
+def _cepstrum(levels: np.ndarray, n: int) -> np.ndarray:
+    return filter_sums(levels, *_cosines(n, len(levels)))
+
+
+@lru_cache(maxsize=16)
+def _cosines(n: int, n_bands: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give the first rows of the orthonormal DCT-II as `filter_sums` takes filters."""
+    matrix = scipy.fft.dct(np.eye(n_bands), type=2, norm="ortho", axis=0)[:n]
+    bins = np.tile(np.arange(n_bands, dtype=np.int32), n)
+    starts = n_bands * np.arange(n + 1, dtype=np.int32)
+    return matrix.astype(np.float32).ravel(), bins, starts
 
 
 def delta(contours: np.ndarray, *, order: int = 1, width: int = 9) -> np.ndarray:

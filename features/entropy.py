@@ -15,6 +15,9 @@ from features.analysis import ClipAnalysis
 from features.compiled import compiled
 from features.kernels import amplitude_counts, centred, order_counts, put_power
 
+# Samples are alike if they differ by no more than this share of their standard deviation.
+ALIKE = 0.2
+
 
 @compiled
 def _column_entropies(weights: np.ndarray, logs: np.ndarray) -> np.ndarray:
@@ -176,3 +179,178 @@ def _singular_values(segments: np.ndarray) -> np.ndarray:
         else:
             values[:, s] = math.sqrt(max(0.0, mean))
     return values
+
+
+def sample_entropy(analysis: ClipAnalysis, *, n_points: int = 512) -> np.ndarray:
+    """Surprise at the next sample, where two successive ones are like others of the segment.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+    n_points : int
+        Samples looked at, from the middle of each segment: the cost grows with their square.
+
+    Returns
+    -------
+    np.ndarray of shape (1, n_segments), float64
+        ``log(B / A) / log((N - 2)(N - 3) / 2)``, with B the number of pairs of places where two
+        successive samples differ by at most 0.2 standard deviations each, and A that of those
+        where the third does as well: ``antropy.sample_entropy`` over its largest value. 1 if A is
+        0, 0 for a constant segment.
+
+    Raises
+    ------
+    ValueError
+        If `n_points` is below 4.
+
+    References
+    ----------
+    Richman, J. S. and Moorman, J. R. (2000). Physiological time-series analysis using approximate
+    entropy and sample entropy. American Journal of Physiology: Heart and Circulatory Physiology
+    278(6).
+    """
+    twos, threes = _similar_places(analysis, n_points)
+    n = twos.shape[1]
+    # Each pair is counted twice, each place once with itself. Places whose third sample is beyond
+    # the end have no part.
+    pairs = np.array([twos.sum(axis=1) - 2.0 * twos[:, n - 2] + 2.0, threes.sum(axis=1)])
+    pairs -= [[n - 1], [n - 2]]
+    surprise = np.log(np.maximum(pairs[0], 1.0) / np.maximum(pairs[1], 1.0))
+    # Of the only pair among four samples, which can be no surprise, the largest value would be 0.
+    largest = math.log(max((n - 2) * (n - 3) / 2, 2))
+    return np.where(pairs[1] > 0.0, surprise / largest, 1.0)[np.newaxis]
+
+
+def approximate_entropy(analysis: ClipAnalysis, *, n_points: int = 512) -> np.ndarray:
+    """Surprise at the next sample as `sample_entropy` has it, averaged over places in logarithms.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+    n_points : int
+        See `sample_entropy`.
+
+    Returns
+    -------
+    np.ndarray of shape (1, n_segments), float64
+        ``(mean_i log C_2[i] - mean_i log C_3[i]) / log(N - 2)``, with ``C_m[i]`` the share of
+        places, itself among them, where m successive samples differ from those at i by at most
+        0.2 standard deviations each: ``antropy.app_entropy`` over its largest value. The ends of a
+        very regular segment can bring it just below 0, which counts as 0. 0 for a constant segment.
+
+    Raises
+    ------
+    ValueError
+        If `n_points` is below 4.
+
+    References
+    ----------
+    Pincus, S. M. (1991). Approximate entropy as a measure of system complexity. Proceedings of the
+    National Academy of Sciences 88(6).
+    """
+    twos, threes = _similar_places(analysis, n_points)
+    n = twos.shape[1]
+    mean_log_2 = np.log(twos[:, : n - 1] / (n - 1)).mean(axis=1)
+    mean_log_3 = np.log(threes[:, : n - 2] / (n - 2)).mean(axis=1)
+    return np.maximum(0.0, mean_log_2 - mean_log_3)[np.newaxis] / math.log(n - 2)
+
+
+def _similar_places(analysis: ClipAnalysis, n_points: int) -> np.ndarray:
+    """Count the places where two, and where three successive samples are like those at each place.
+
+    Gives (2, n_segments, n_points), a place with itself included; 0 where samples beyond the last
+    would be needed.
+    """
+    if n_points < 4:
+        raise ValueError(f"n_points must be at least 4, got {n_points}")
+
+    def count() -> np.ndarray:
+        skipped = max(0, analysis.segment_length - n_points) // 2
+        points = np.ascontiguousarray(analysis.segments[:, skipped : skipped + n_points])
+        tolerances = ALIKE * points.std(axis=1, dtype=np.float64)
+        ranks = points.argsort(axis=1)
+        return _match_counts(ranks, _similar_ranks(points, ranks, tolerances))
+
+    return analysis.shared((_similar_places, n_points), count)
+
+
+@compiled
+def _similar_ranks(points: np.ndarray, ranks: np.ndarray, tolerances: np.ndarray) -> np.ndarray:
+    """Give the first rank of those within the tolerance of each sample, and the one after the last.
+
+    `ranks` sorts the samples. Samples that are alike are neighbours among the sorted. The loop
+    over them has no branch: what it would be depends on the sound, and no processor foresees it.
+    """
+    n_segments, n = points.shape
+    similar = np.empty((2, n_segments, n), dtype=np.int64)
+    ascending, limits = np.empty(n + 1), np.empty(n)
+    stops, n_leaving = np.empty(n, dtype=np.int64), np.empty(n + 1, dtype=np.int64)
+    for s in range(n_segments):
+        for k in range(n):
+            ascending[k] = points[s, ranks[s, k]]
+            limits[k] = ascending[k] + tolerances[s]
+        ascending[n] = limits[n - 1] + 1.0
+        k, stop = 0, 0
+        while k < n:
+            stops[k] = stop
+            alike = ascending[stop] <= limits[k]
+            stop += alike
+            k += 1 - alike
+        # Being alike is mutual: a rank is the first no more once those that it reaches are passed.
+        n_leaving[:] = 0
+        for k in range(n):
+            n_leaving[stops[k]] += 1
+        first = 0
+        for k in range(n):
+            first += n_leaving[k]
+            i = ranks[s, k]
+            similar[0, s, i], similar[1, s, i] = first, stops[k]
+    return similar
+
+
+@compiled
+def _match_counts(ranks: np.ndarray, similar: np.ndarray) -> np.ndarray:
+    """Count the places like each, for two and for three successive samples.
+
+    A set of places is a row of bits, one word for 64 places. Those alike at place i are those of
+    ranks below ``similar[1, i]`` without those of ranks below ``similar[0, i]``; two successive
+    samples are alike at places that are in the set of i and, moved by one, in that of i + 1.
+    """
+    n_segments, n = ranks.shape
+    counts = np.zeros((2, n_segments, n))
+    one, two, four = np.uint64(1), np.uint64(2), np.uint64(4)
+    all_but_one, all_but_two, all_but_byte = np.uint64(63), np.uint64(62), np.uint64(56)
+    every_2nd, every_4th = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)
+    every_8th, bytes_of_one = np.uint64(0x0F0F0F0F0F0F0F0F), np.uint64(0x0101010101010101)
+    below = np.zeros(n + 1, dtype=np.uint64)
+    alike = np.zeros(n + 2, dtype=np.uint64)
+    later = np.zeros(n + 2, dtype=np.uint64)
+    for s in range(n_segments):
+        twos, threes = counts[0, s], counts[1, s]
+        later[:] = 0
+        # From the last word: a word moved takes in bits of the one after it.
+        for word in range((n - 1) // 64, -1, -1):
+            bits, after = np.uint64(0), below[1:]
+            for k in range(n):
+                place = ranks[s, k]
+                bits |= np.uint64(place >> 6 == word) << np.uint64(place & 63)
+                after[k] = bits
+            for i in range(n):
+                alike[i] = below[similar[0, s, i]] ^ below[similar[1, s, i]]
+            next_1, next_2, later_1, later_2 = alike[1:], alike[2:], later[1:], later[2:]
+            for i in range(n):
+                pair = alike[i] & ((next_1[i] >> one) | (later_1[i] << all_but_one))
+                triple = pair & ((next_2[i] >> two) | (later_2[i] << all_but_two))
+                # Bits are counted in twos, fours and eights; a product sums the eight bytes.
+                pair -= (pair >> one) & every_2nd
+                pair = (pair & every_4th) + ((pair >> two) & every_4th)
+                pair = (pair + (pair >> four)) & every_8th
+                twos[i] += (pair * bytes_of_one) >> all_but_byte
+                triple -= (triple >> one) & every_2nd
+                triple = (triple & every_4th) + ((triple >> two) & every_4th)
+                triple = (triple + (triple >> four)) & every_8th
+                threes[i] += (triple * bytes_of_one) >> all_but_byte
+            alike, later = later, alike
+    return counts

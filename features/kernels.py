@@ -9,9 +9,15 @@ numpy expression.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from features.compiled import compiled
+
+# Of a waveform with an RMS of 1: samples that differ by less are the same, and bins could not be
+# told apart.
+NO_SPREAD = 1e-30
 
 # Exponent and fraction bits of a float64.
 EXPONENT_SHIFT, EXPONENT_BIAS = 52, 1023
@@ -164,8 +170,8 @@ def filter_sums(
 
 
 @compiled
-def spectral_sums(spectrum: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
-    """Total, centroid and central moments of each frame.
+def spectral_shape(spectrum: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
+    """Total and moments of each frame as a distribution over frequency.
 
     Parameters
     ----------
@@ -177,29 +183,35 @@ def spectral_sums(spectrum: np.ndarray, frequencies: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray of shape (5, n_frames), float32
-        Total weight; centroid; second, third and fourth moment around it, each divided by the
-        total. All 0 where the total is.
+        Total weight; mean, standard deviation, skewness and kurtosis (3 for a Gaussian). All 0
+        where the total is; the last two 0 where the deviation is.
     """
     n_bins, n_frames = spectrum.shape
-    sums = np.zeros((5, n_frames), dtype=np.float32)
-    total, centroid, second, third, fourth = sums[0], sums[1], sums[2], sums[3], sums[4]
+    shape = np.zeros((5, n_frames), dtype=np.float32)
+    total, mean, second, third, fourth = shape[0], shape[1], shape[2], shape[3], shape[4]
     for f in range(n_bins):
         for t in range(n_frames):
             total[t] += spectrum[f, t]
-            centroid[t] += spectrum[f, t] * frequencies[f]
+            mean[t] += spectrum[f, t] * frequencies[f]
     inverse = np.zeros(n_frames, dtype=np.float32)
     for t in range(n_frames):
         if total[t] > 0.0:
             inverse[t] = np.float32(1.0) / total[t]
-        centroid[t] *= inverse[t]
+        mean[t] *= inverse[t]
     for f in range(n_bins):
         for t in range(n_frames):
-            deviation = frequencies[f] - centroid[t]
+            deviation = frequencies[f] - mean[t]
             weighted = spectrum[f, t] * inverse[t] * deviation * deviation
             second[t] += weighted
             third[t] += weighted * deviation
             fourth[t] += weighted * deviation * deviation
-    return sums
+    for t in range(n_frames):
+        variance = np.float64(second[t])
+        if variance > 0.0:
+            third[t] = third[t] / variance**1.5
+            fourth[t] = fourth[t] / variance**2
+        second[t] = math.sqrt(variance)
+    return shape
 
 
 @compiled
@@ -232,7 +244,9 @@ def mean_log2(spectrum: np.ndarray, floor: float) -> np.ndarray:
             for t in range(n_frames):
                 exponent[t] += (bits[t] >> EXPONENT_SHIFT) - EXPONENT_BIAS
                 bits[t] = (bits[t] & FRACTION_MASK) | EXPONENT_OF_ONE
-    return (exponent + np.log2(product)) / n_bins
+    for t in range(n_frames):
+        product[t] = (exponent[t] + math.log2(product[t])) / n_bins
+    return product
 
 
 @compiled
@@ -244,7 +258,7 @@ def bins_below(spectrum: np.ndarray, total: np.ndarray, shares: np.ndarray) -> n
     spectrum : np.ndarray of shape (n_bins, n_frames), float32
         Weights; not negative.
     total : np.ndarray of shape (n_frames,), float32
-        Sum of each frame, from the lowest bin to the highest as in `spectral_sums`.
+        Sum of each frame, from the lowest bin to the highest as in `spectral_shape`.
     shares : np.ndarray of shape (n_shares,), float32
         Between 0 and 1.
 
@@ -284,40 +298,34 @@ def extreme_means(spectrum: np.ndarray, bands: np.ndarray) -> np.ndarray:
     """
     n_frames = spectrum.shape[1]
     means = np.zeros((2, len(bands), n_frames), dtype=np.float32)
-    longest = bands[:, 2].max()
-    largest = np.empty((longest, n_frames), dtype=np.float32)
-    smallest = np.empty((longest, n_frames), dtype=np.float32)
+    best = np.empty((bands[:, 2].max(), n_frames), dtype=np.float32)
     up = np.empty((4, n_frames), dtype=np.float32)
-    down = np.empty((4, n_frames), dtype=np.float32)
-    for b in range(len(bands)):
-        start, stop, n = bands[b]
-        largest[:n] = 0.0
-        smallest[:n] = np.finfo(np.float32).max
-        for first in range(start, stop, 4):
-            # Four bins at a time, each place of a list loaded and stored once for all of them;
-            # values that change no list stand in for bins beyond the last.
-            for k in range(4):
-                if first + k < stop:
-                    up[k], down[k] = spectrum[first + k], spectrum[first + k]
-                else:
-                    up[k], down[k] = 0.0, np.finfo(np.float32).max
-            # Each place keeps the best of five values and hands the others on.
-            for k in range(n):
-                for t in range(n_frames):
-                    high, low = largest[k, t], smallest[k, t]
-                    high, up[0, t] = max(high, up[0, t]), min(high, up[0, t])
-                    high, up[1, t] = max(high, up[1, t]), min(high, up[1, t])
-                    high, up[2, t] = max(high, up[2, t]), min(high, up[2, t])
-                    high, up[3, t] = max(high, up[3, t]), min(high, up[3, t])
-                    low, down[0, t] = min(low, down[0, t]), max(low, down[0, t])
-                    low, down[1, t] = min(low, down[1, t]), max(low, down[1, t])
-                    low, down[2, t] = min(low, down[2, t]), max(low, down[2, t])
-                    low, down[3, t] = min(low, down[3, t]), max(low, down[3, t])
-                    largest[k, t], smallest[k, t] = high, low
-        for k in range(n):
+    least = -np.finfo(np.float32).max
+    for k in range(2 * len(bands)):
+        # The smallest are the largest of the values with their signs changed.
+        sign = np.float32(1 - 2 * (k % 2))
+        mean = means[k % 2, k // 2]
+        start, stop, n = bands[k // 2]
+        for place in range(n):
             for t in range(n_frames):
-                means[0, b, t] += largest[k, t] / n
-                means[1, b, t] += smallest[k, t] / n
+                best[place, t] = least
+        for first in range(start, stop, 4):
+            # Four bins at a time: each place of the list is loaded and stored once for all.
+            for i in range(4):
+                for t in range(n_frames):
+                    up[i, t] = sign * spectrum[first + i, t] if first + i < stop else least
+            # Each place keeps the best of five values and hands the others on.
+            for place in range(n):
+                for t in range(n_frames):
+                    kept = best[place, t]
+                    kept, up[0, t] = max(kept, up[0, t]), min(kept, up[0, t])
+                    kept, up[1, t] = max(kept, up[1, t]), min(kept, up[1, t])
+                    kept, up[2, t] = max(kept, up[2, t]), min(kept, up[2, t])
+                    kept, up[3, t] = max(kept, up[3, t]), min(kept, up[3, t])
+                    best[place, t] = kept
+        for place in range(n):
+            for t in range(n_frames):
+                mean[t] += sign * best[place, t] / n
     return means
 
 
@@ -367,6 +375,50 @@ def neighbour_products(spectrum: np.ndarray) -> np.ndarray:
 
 
 @compiled
+def mean_rises(levels: np.ndarray) -> np.ndarray:
+    """Average how much each row rises from frame to frame, falls counting as 0.
+
+    Parameters
+    ----------
+    levels : np.ndarray of shape (n_rows, n_frames), float32
+        The rows.
+
+    Returns
+    -------
+    np.ndarray of shape (n_frames - 1,), float32
+        The means over rows.
+    """
+    n_rows, n_frames = levels.shape
+    rises = np.zeros(n_frames - 1, dtype=np.float32)
+    for m in range(n_rows):
+        for t in range(n_frames - 1):
+            rises[t] += max(np.float32(0.0), levels[m, t + 1] - levels[m, t])
+    return rises / np.float32(n_rows)
+
+
+@compiled
+def bin_products(spectrum: np.ndarray) -> np.ndarray:
+    """Sum the products of each bin with the next.
+
+    Parameters
+    ----------
+    spectrum : np.ndarray of shape (n_bins, n_frames), float32
+        The frames.
+
+    Returns
+    -------
+    np.ndarray of shape (n_frames,), float32
+        The sums over frequency.
+    """
+    n_bins, n_frames = spectrum.shape
+    products = np.zeros(n_frames, dtype=np.float32)
+    for f in range(n_bins - 1):
+        for t in range(n_frames):
+            products[t] += spectrum[f, t] * spectrum[f + 1, t]
+    return products
+
+
+@compiled
 def amplitude_counts(
     segments: np.ndarray, lowest: np.ndarray, highest: np.ndarray, n_bins: int
 ) -> np.ndarray:
@@ -394,7 +446,7 @@ def amplitude_counts(
     last = np.float32(n_bins - 1)
     for s in range(n_segments):
         low, spread = lowest[s], highest[s] - lowest[s]
-        scale = np.float32(n_bins) / spread if spread > 0.0 else np.float32(0.0)
+        scale = np.float32(n_bins) / spread if spread > NO_SPREAD else np.float32(0.0)
         for i in range(length):
             places[i] = 4 * np.uint32(min((segments[s, i] - low) * scale, last)) + np.uint32(i & 3)
         table[:] = 0

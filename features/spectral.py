@@ -13,7 +13,14 @@ import numpy as np
 
 from features.analysis import LOG_FLOOR, ClipAnalysis
 from features.filterbanks import mel_edges
-from features.kernels import bins_below, extreme_means, mean_log2, neighbour_products
+from features.kernels import (
+    bin_products,
+    bins_below,
+    extreme_means,
+    mean_log2,
+    mean_rises,
+    neighbour_products,
+)
 
 
 def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
@@ -32,7 +39,7 @@ def spectral_moments(analysis: ClipAnalysis) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray of shape (4, n_frames), float64
+    np.ndarray of shape (4, n_frames), float32
         Centroid and bandwidth in Hz; skewness and kurtosis (3 for a Gaussian) without unit.
 
     Notes
@@ -46,11 +53,7 @@ def spectral_moments(analysis: ClipAnalysis) -> np.ndarray:
     Peeters, G. et al. (2011). The Timbre Toolbox. Journal of the Acoustical Society of America
     130(5).
     """
-    _, centroid, second, third, fourth = analysis.magnitude_sums
-    second = second.astype(np.float64)
-    skewness = _ratio(third, second**1.5)
-    kurtosis = _ratio(fourth, second**2)
-    return np.stack([centroid, np.sqrt(second), skewness, kurtosis])
+    return analysis.magnitude_shape[1:]
 
 
 def spectral_rolloff(
@@ -72,7 +75,7 @@ def spectral_rolloff(
         ``librosa.feature.spectral_rolloff``.
     """
     shares = np.array(fractions, dtype=np.float32)
-    below = bins_below(analysis.magnitude, analysis.magnitude_sums[0], shares)
+    below = bins_below(analysis.magnitude, analysis.magnitude_shape[0], shares)
     return analysis.frequencies[np.minimum(below, len(analysis.frequencies) - 1)]
 
 
@@ -149,6 +152,67 @@ def _slope_weights(sr: int, n_mels: int) -> np.ndarray:
     return octaves / np.sum(octaves**2)
 
 
+def spectral_irregularity(analysis: ClipAnalysis) -> np.ndarray:
+    """Jaggedness of the spectrum: how much neighbouring bins differ.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+
+    Returns
+    -------
+    np.ndarray of shape (1, n_frames), float64
+        ``sum_f (a[f] - a[f + 1])^2 / sum_f a[f]^2`` of the magnitude a: 0 for a flat spectrum, 2
+        if no two neighbours sound together; 0 in silence.
+
+    References
+    ----------
+    Jensen, K. (1999). Timbre models of musical sounds. PhD thesis, University of Copenhagen.
+    """
+    power = analysis.power
+    squares = 2.0 * analysis.energy - power[0] - power[-1]
+    jaggedness = squares - 2.0 * bin_products(analysis.magnitude)
+    return np.maximum(0.0, _ratio(jaggedness, analysis.energy))[np.newaxis]
+
+
+def spectral_polynomial(analysis: ClipAnalysis, *, order: int = 1) -> np.ndarray:
+    """Coefficients of the polynomial that fits the spectrum best.
+
+    Parameters
+    ----------
+    analysis : ClipAnalysis
+        The clip.
+    order : int
+        Its degree.
+
+    Returns
+    -------
+    np.ndarray of shape (order + 1, n_frames), float64
+        Of the magnitude's share over the frequency in kHz, the highest power first, as in
+        ``librosa.feature.poly_features``; 0 in silence.
+
+    Raises
+    ------
+    ValueError
+        If `order` is negative or leaves the polynomial no bin to fit.
+
+    Notes
+    -----
+    Coefficients of a share are linear in its moments: those of first order say no more than the
+    centroid. So no feature set has them.
+    """
+    n_bins = len(analysis.frequencies)
+    if not 0 <= order < n_bins:
+        raise ValueError(f"order must be from 0 to {n_bins - 1}, got {order}")
+    powers = np.vander(analysis.frequencies.astype(np.float64) / 1000.0, order + 1)
+    fit = np.linalg.pinv(powers)
+    total = analysis.magnitude_shape[0].astype(np.float64)
+    # A sum along frequency for each coefficient: a matrix product would round as BLAS likes.
+    sums = np.array([(row[:, np.newaxis] * analysis.magnitude).sum(axis=0) for row in fit])
+    return _ratio(sums, np.broadcast_to(total, sums.shape))
+
+
 def spectral_flux(analysis: ClipAnalysis) -> np.ndarray:
     """Change of the spectrum's shape from frame to frame.
 
@@ -172,13 +236,18 @@ def spectral_flux(analysis: ClipAnalysis) -> np.ndarray:
     Tzanetakis, G. and Cook, P. (2002). Musical genre classification of audio signals. IEEE
     Transactions on Speech and Audio Processing 10(5).
     """
-    before = analysis.before or analysis
-    energy = np.append(before.energy[0], analysis.energy).astype(np.float64)
-    first = (before.magnitude[:, 0] * analysis.magnitude[:, 0]).sum()
-    products = np.append(first, neighbour_products(analysis.magnitude))
+    energy, products = analysis.energy, neighbour_products(analysis.magnitude)
+    before = analysis.before
+    if before is None:  # the clip begins: nothing has changed yet
+        energy, products = np.append(energy[0], energy), np.append(energy[0], products)
+    else:
+        energy = np.append(before.energy, energy)
+        product = (before.magnitude[:, 0] * analysis.magnitude[:, 0]).sum()
+        products = np.append(product, products)
+    energy = energy.astype(np.float64)
     common = _ratio(products, np.sqrt(energy[:-1] * energy[1:]))
-    sounds = (energy > 0).astype(np.float64)
-    return np.maximum(0.0, sounds[:-1] + sounds[1:] - 2.0 * common)[np.newaxis]
+    sounds = energy > 0
+    return np.maximum(0.0, sounds[:-1] + 1.0 * sounds[1:] - 2.0 * common)[np.newaxis]
 
 
 def onset_strength(analysis: ClipAnalysis) -> np.ndarray:
@@ -191,7 +260,7 @@ def onset_strength(analysis: ClipAnalysis) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray of shape (1, n_frames), float64
+    np.ndarray of shape (1, n_frames), float32
         Decibels; 0 for the first frame.
 
     Notes
@@ -203,9 +272,10 @@ def onset_strength(analysis: ClipAnalysis) -> np.ndarray:
     Boeck, S. and Widmer, G. (2013). Maximum filter vibrato suppression for onset detection.
     International Conference on Digital Audio Effects.
     """
-    before = analysis.before or analysis
-    levels = np.concatenate([before.log_mel[:, :1], analysis.log_mel], axis=1)
-    return np.maximum(0.0, np.diff(levels, axis=1)).mean(axis=0)[np.newaxis]
+    before = analysis.before
+    if before is None:  # the clip begins: nothing has risen yet
+        return np.append(np.float32(0.0), mean_rises(analysis.log_mel))[np.newaxis]
+    return mean_rises(np.append(before.log_mel, analysis.log_mel, axis=1))[np.newaxis]
 
 
 @lru_cache(maxsize=16)

@@ -78,25 +78,32 @@ def test_filter_sums_are_a_sparse_product(rng, kernel, n_weights):
     assert not sums[1].any()
 
 
-def test_spectral_sums_are_moments(rng, kernel):
+def test_spectral_shape_is_that_of_a_distribution(rng, kernel):
     for shape in small(SHAPES, kernel):
         weights = spectrum(rng, shape)
         frequencies = np.arange(shape[0], dtype=np.float32)
-        total, centroid, *moments = kernel("spectral_sums")(weights, frequencies)
+        total, mean, std, skewness, kurtosis = kernel("spectral_shape")(weights, frequencies)
         share = weights.astype(float) / weights.sum(axis=0)
         expected = (share * frequencies[:, None]).sum(axis=0)
+        deviation = frequencies[:, None] - expected
+        second, third, fourth = ((share * deviation**k).sum(axis=0) for k in (2, 3, 4))
         np.testing.assert_allclose(total, weights.sum(axis=0), rtol=1e-5)
-        np.testing.assert_allclose(centroid, expected, rtol=1e-5)
-        for order, moment in zip((2, 3, 4), moments, strict=True):
-            deviation = frequencies[:, None] - expected
-            scale = (share * np.abs(deviation) ** order).sum(axis=0) + 1e-9
-            exact = (share * deviation**order).sum(axis=0)
-            assert (np.abs(moment - exact) / scale).max() < 1e-4
+        np.testing.assert_allclose(mean, expected, rtol=1e-5)
+        np.testing.assert_allclose(std, np.sqrt(second), rtol=1e-5)
+        if shape[0] > 1:
+            np.testing.assert_allclose(skewness, third / second**1.5, atol=1e-4)
+            np.testing.assert_allclose(kurtosis, fourth / second**2, rtol=1e-4)
 
 
-def test_silent_frames_have_no_moments(kernel):
-    sums = kernel("spectral_sums")(np.zeros((5, 2), np.float32), np.arange(5, dtype=np.float32))
-    assert not sums.any()
+def test_silent_frames_have_no_shape(kernel):
+    shape = kernel("spectral_shape")(np.zeros((5, 2), np.float32), np.arange(5, dtype=np.float32))
+    assert not shape.any()
+
+
+def test_mean_rises_leave_falls_out(rng, kernel):
+    levels = rng.standard_normal((4, 17)).astype(np.float32)
+    expected = np.maximum(0.0, np.diff(levels, axis=1)).mean(axis=0)
+    np.testing.assert_allclose(kernel("mean_rises")(levels), expected, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("floor", [1e-10, 1e-30])
@@ -139,6 +146,13 @@ def test_neighbour_products_are_sums_over_frequency(rng, kernel, n_frames):
     values = spectrum(rng, (20, n_frames))
     expected = (values[:, :-1] * values[:, 1:]).sum(axis=0)
     np.testing.assert_allclose(kernel("neighbour_products")(values), expected, rtol=1e-5)
+
+
+def test_bin_products_are_sums_over_frequency(rng, kernel):
+    for shape in small(SHAPES, kernel):
+        values = spectrum(rng, shape)
+        expected = (values[:-1] * values[1:]).sum(axis=0)
+        np.testing.assert_allclose(kernel("bin_products")(values), expected, rtol=1e-4)
 
 
 def test_amplitude_counts_are_numpys_histograms(rng, kernel):

@@ -12,7 +12,9 @@ from features.spectral import (
     spectral_crest,
     spectral_flatness,
     spectral_flux,
+    spectral_irregularity,
     spectral_moments,
+    spectral_polynomial,
     spectral_rolloff,
     spectral_slope,
 )
@@ -24,7 +26,9 @@ DESCRIPTORS = [
     spectral_crest,
     spectral_flatness,
     spectral_flux,
+    spectral_irregularity,
     spectral_moments,
+    spectral_polynomial,
     spectral_rolloff,
     spectral_slope,
 ]
@@ -107,6 +111,39 @@ def test_an_entry_out_of_silence_is_a_flux_of_one():
     flux = spectral_flux(analysis)[0]
     assert not flux[:6].any()
     assert flux[7] == pytest.approx(1.0) or flux[6] == pytest.approx(1.0)
+
+
+def test_the_spectrum_of_an_impulse_is_regular_and_that_of_clicks_is_not():
+    impulse = np.zeros(2048 * 4)
+    impulse[4096] = 1.0
+    assert spectral_irregularity(ClipAnalysis(impulse, SR))[0, 8] < 0.01
+    # Every 32nd bin sounds, and its neighbours by half; the first and the last have one neighbour.
+    clicks = np.tile(np.eye(1, 64)[0], 128)
+    irregularity = inner(spectral_irregularity(ClipAnalysis(clicks, SR)))
+    np.testing.assert_allclose(irregularity, (31 + 2 * 0.5) / (31 * 1.5 + 2 * 1.25), rtol=1e-5)
+
+
+def test_irregularity_is_the_formula(noisy):
+    magnitude = noisy.magnitude.astype(float)
+    expected = (np.diff(magnitude, axis=0) ** 2).sum(axis=0) / (magnitude**2).sum(axis=0)
+    np.testing.assert_allclose(spectral_irregularity(noisy)[0], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_polynomials_are_librosas(noisy, order):
+    share = reference(noisy)
+    share /= share.sum(axis=0)
+    frequencies = np.fft.rfftfreq(2048, 1 / SR) / 1000
+    expected = librosa.feature.poly_features(S=share, sr=SR, order=order, freq=frequencies)
+    np.testing.assert_allclose(
+        spectral_polynomial(noisy, order=order), expected, rtol=1e-4, atol=1e-9
+    )
+
+
+@pytest.mark.parametrize("order", [-1, 1025])
+def test_a_polynomial_needs_bins_to_fit(noisy, order):
+    with pytest.raises(ValueError, match=f"order must be from 0 to 1024, got {order}"):
+        spectral_polynomial(noisy, order=order)
 
 
 @pytest.mark.parametrize("descriptor", DESCRIPTORS)
