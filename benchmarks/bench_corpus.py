@@ -20,14 +20,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import soundfile
 
-from features.extraction import extract_to_file
 from features import get_feature_set
+from features.extraction import extract_to_file
 from features.manifest import make_manifest
 
 SR = 44_100
@@ -99,7 +100,7 @@ def tiles(args: argparse.Namespace, folder: Path) -> None:
     print(f"{args.clips} clips of 3 s, {args.jobs} workers, {time.perf_counter() - start:.0f} s")
     print(f"{'clips':>8s}{'clips/s':>9s}{'this, MB':>10s}{'others, MB':>12s}")
     rates = []
-    for (before, t_0, _), (done, t_1, memory) in zip(marks, marks[1:]):
+    for (before, t_0, _), (done, t_1, memory) in pairwise(marks):
         rates.append((done - before) / (t_1 - t_0))
         here = memory.pop(os.getpid())
         others = " ".join(f"{mb:.0f}" for mb in memory.values())

@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
@@ -30,9 +30,8 @@ from features.audio import (
     is_silent,
     stream_audio,
 )
-from features.feature_set import FeatureSet
 from features.manifest import Manifest
-from features.named_sets import get_feature_set
+from features.named_sets import AnyFeatureSet, get_feature_set
 from features.row_cache import RowCache
 from features.table import (
     SCHEMA_VERSION,
@@ -41,7 +40,8 @@ from features.table import (
     check_table,
     hash_clip_ids,
     read_card,
-    read_table,
+    read_failures,
+    read_values,
 )
 
 # The libraries that make the numbers: a new version of one makes a new cache.
@@ -80,7 +80,7 @@ def extract_to_file(
     manifest: Manifest,
     out: str | PathLike[str],
     *,
-    feature_set: str | FeatureSet = "standard-v1",
+    feature_set: str | AnyFeatureSet = "standard-v1",
     n_jobs: int | None = None,
     cache: str | PathLike[str] | None = None,
     use_cache: bool = True,
@@ -94,7 +94,7 @@ def extract_to_file(
         The clips.
     out : str or path-like
         The `.parquet` file to write.
-    feature_set : str or FeatureSet
+    feature_set : str, FeatureSet or OpenSmileSet
         Which features.
     n_jobs : int or None
         Worker processes; None or 1 means this one, -1 all cores. The numbers don't depend on it.
@@ -127,7 +127,7 @@ def extract_to_file(
         _check_any_row(card, failures, out)
         return card
     folder = Path(cache or f"{out}.cache")
-    known = RowCache(folder, f"{features.digest} {_versions()}") if use_cache else None
+    known = RowCache(folder, f"{features.digest} {_versions(features)}") if use_cache else None
     clip_ids = manifest.clips["clip_id"].tolist()
     failed: dict[int, str] = {}
     silent: list[str] = []
@@ -155,7 +155,7 @@ def extract_table(
     manifest: Manifest,
     out: str | PathLike[str],
     *,
-    feature_set: str | FeatureSet = "standard-v1",
+    feature_set: str | AnyFeatureSet = "standard-v1",
     n_jobs: int | None = None,
     cache: str | PathLike[str] | None = None,
     use_cache: bool = True,
@@ -178,7 +178,7 @@ def extract_table(
     ValueError
         If there are no clips, or not one of them could be read.
     """
-    extract_to_file(
+    card = extract_to_file(
         manifest,
         out,
         feature_set=feature_set,
@@ -187,11 +187,12 @@ def extract_table(
         use_cache=use_cache,
         progress=progress,
     )
-    return read_table(out)
+    # The manifest is at hand: reading it back would repeat its warnings.
+    return FeatureTable(read_values(out), manifest, read_failures(out), card)
 
 
 def extract_rows(
-    clips: Sequence[Clip], feature_set: FeatureSet, *, n_jobs: int | None = None
+    clips: Sequence[Clip], feature_set: AnyFeatureSet, *, n_jobs: int | None = None
 ) -> list[Row]:
     """Compute the features of some clips, without a table.
 
@@ -199,7 +200,7 @@ def extract_rows(
     ----------
     clips : sequence of Clip
         What to compute.
-    feature_set : FeatureSet
+    feature_set : FeatureSet or OpenSmileSet
         Which features.
     n_jobs : int or None
         Worker processes, as in `extract_table`.
@@ -213,13 +214,21 @@ def extract_rows(
     return [row for _, rows in batches for row in rows]
 
 
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in NUMERIC_LIBRARIES}
+def _versions(features: AnyFeatureSet) -> dict[str, str]:
+    return {name: version(name) for name in NUMERIC_LIBRARIES} | features.library_versions()
 
 
-def _fingerprint(manifest: Manifest, features: FeatureSet) -> str:
+def _own_version() -> dict[str, str]:
+    try:
+        return {"timbrestack": version("timbrestack")}
+    except PackageNotFoundError:
+        # Run from its folder, without having been installed.
+        return {}
+
+
+def _fingerprint(manifest: Manifest, features: AnyFeatureSet) -> str:
     """Name what goes in: settings, clip table, and each file's place, size and time of change."""
-    parts = [features.digest, json.dumps(_versions()), manifest.clips.to_csv(index=False)]
+    parts = [features.digest, json.dumps(_versions(features)), manifest.clips.to_csv(index=False)]
     for path in dict.fromkeys(clip.path for clip in manifest.audio_clips()):
         try:
             status = os.stat(path)
@@ -249,7 +258,7 @@ def _check_any_row(card: Mapping[str, Any], failures: pd.DataFrame, out: Path) -
 
 
 def _compute(
-    clips: Sequence[Clip], features: FeatureSet, n_jobs: int, known: RowCache | None
+    clips: Sequence[Clip], features: AnyFeatureSet, n_jobs: int, known: RowCache | None
 ) -> Iterator[tuple[range, list[Row]]]:
     """Yield positions and rows, batch by batch, in order."""
     n_workers = joblib.effective_n_jobs(n_jobs)
@@ -272,7 +281,7 @@ def _compute(
 
 
 def _extract_batch(
-    positions: range, clips: Sequence[Clip], features: FeatureSet, known: RowCache | None
+    positions: range, clips: Sequence[Clip], features: AnyFeatureSet, known: RowCache | None
 ) -> tuple[range, list[Row]]:
     """Give the rows of a batch, from the cache where it has them."""
     if known is None:
@@ -293,7 +302,7 @@ def _extract_batch(
     return positions, rows
 
 
-def _extract_one(clip: Clip, features: FeatureSet) -> Row:
+def _extract_one(clip: Clip, features: AnyFeatureSet) -> Row:
     try:
         pieces = _decode(clip, features.sr)
         first = list(islice(pieces, MAX_PIECES + 1))
@@ -316,7 +325,7 @@ def _decode(clip: Clip, sr: int) -> Iterator[np.ndarray]:
 
 def _card(
     manifest: Manifest,
-    features: FeatureSet,
+    features: AnyFeatureSet,
     clip_ids: Sequence[str],
     silent: Sequence[str],
     fingerprint: str,
@@ -338,5 +347,5 @@ def _card(
         "classes": manifest.classes,
         "clip_ids_sha256": hash_clip_ids(clip_ids),
         "inputs_sha256": fingerprint,
-        "versions": _versions(),
+        "versions": _own_version() | _versions(features),
     }

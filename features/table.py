@@ -244,8 +244,39 @@ def read_table(path: str | PathLike[str]) -> FeatureTable:
     """
     path = Path(path)
     card, manifest, failures = check_table(path)
-    values = pd.read_parquet(path).set_index("clip_id")
-    return FeatureTable(values, manifest, failures, card)
+    return FeatureTable(read_values(path), manifest, failures, card)
+
+
+def read_values(path: str | PathLike[str]) -> pd.DataFrame:
+    """Read the numbers of a table alone.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The `.parquet` file.
+
+    Returns
+    -------
+    pd.DataFrame of shape (n_samples, n_features), float32
+        Indexed by `clip_id`.
+    """
+    return pd.read_parquet(path).set_index("clip_id")
+
+
+def read_failures(path: str | PathLike[str]) -> pd.DataFrame:
+    """Read the list of clips that gave no row.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The `.parquet` file that it lies beside.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns `clip_id`, `path`, `reason`.
+    """
+    return pd.read_csv(_beside(Path(path), "failures.csv"), dtype=str, keep_default_na=False)
 
 
 def check_table(
@@ -281,7 +312,7 @@ def check_table(
     except (pyarrow.ArrowInvalid, KeyError) as exc:
         raise ValueError(f"{path} is not a feature table: {exc}") from exc
     manifest = read_manifest(_beside(path, "manifest.csv"))
-    failures = pd.read_csv(_beside(path, "failures.csv"), dtype=str, keep_default_na=False)
+    failures = read_failures(path)
     unknown = set(clip_ids).difference(manifest.clips["clip_id"])
     same_clips = card.get("clip_ids_sha256") == hash_clip_ids(clip_ids)
     same_width = card.get("n_features", n_columns - 1) == n_columns - 1
