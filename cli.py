@@ -26,14 +26,18 @@ if TYPE_CHECKING:
     from features.manifest import Manifest
     from reports.results import Results
 
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+
 app = typer.Typer(
     help="Labelled recordings to an honest, deployable sound classifier.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=HELP_OPTIONS,
 )
+features_app = typer.Typer(rich_markup_mode=None, context_settings=HELP_OPTIONS)
+app.add_typer(features_app, name="features")
 
 
 class _Results(Console):
@@ -64,6 +68,8 @@ Members = Annotated[str, typer.Option(help="Members, comma-separated: svm, xgb, 
 DeepMinutes = Annotated[
     float, typer.Option(help="Ceiling on the training of all networks together.", min=0.01)
 ]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 DEFAULT_MEMBERS = "svm,xgb,crnn"
 
@@ -299,7 +305,12 @@ def extract(
     source: Source,
     output: Annotated[Path, Output],
     layout: Layout = None,
-    feature_set: Annotated[str, typer.Option(help="Which features.")] = "standard-v1",
+    feature_set: Annotated[
+        str,
+        typer.Option(
+            help="Name, names joined by +, recipe (.yaml) or table made alike: see features."
+        ),
+    ] = "standard-v1",
     cache: Annotated[Path | None, typer.Option(help="Folder for finished rows.")] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no finished rows.")] = False,
     jobs: Jobs = -1,
@@ -308,24 +319,79 @@ def extract(
 
     Example: python cli.py extract recordings/ -o features.parquet
     """
-    from features.extraction import extract_table
+    from features.extraction import extract_to_file
+    from features.feature_set_files import find_feature_set
 
     _check_table(output)
+    wanted = find_feature_set(feature_set)
     clips = _read_source(source, layout)
     with _progress("extract") as progress:
-        table = extract_table(
+        card = extract_to_file(
             clips,
             output,
-            feature_set=feature_set,
+            feature_set=wanted,
             n_jobs=jobs,
             cache=cache,
             use_cache=not no_cache,
             progress=progress,
         )
-    _say(f"{len(table.values)} clips x {table.values.shape[1]} features: {output}")
-    if silent := table.card["silent"]:
+    _say(f"{card['n_rows']} clips x {card['n_features']} features: {output}")
+    if silent := card["silent"]:
         _tell(f"warning: {len(silent)} clips are silent, listed in {output}.card.json")
-    _say_failures(len(table.failures), f"{output}.failures.csv")
+    _say_failures(card["n_failures"], f"{output}.failures.csv")
+
+
+@features_app.callback(invoke_without_command=True)
+def list_features(
+    context: typer.Context,
+    as_json: AsJson = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print docs/features.md instead.")
+    ] = False,
+) -> None:
+    """List feature sets and descriptors; describe NAME says all of one.
+
+    Example: python cli.py features describe mfcc
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from features.descriptions import list_all
+
+    if markdown:
+        from features.catalogue_page import render_page
+
+        out.out(render_page(), end="")
+        return
+    found = list_all()
+    if as_json:
+        out.out(json.dumps(found, indent=2))
+        return
+    sets = Table("set", Column("features", justify="right"), "groups", "for", box=None)
+    for each in found["sets"]:
+        sets.add_row(
+            each["name"], str(each["n_features"]), ", ".join(each["groups"]), each["summary"]
+        )
+    descriptors = Table(
+        "descriptor", "group", Column("features", justify="right"), "what", box=None
+    )
+    for each in found["descriptors"]:
+        descriptors.add_row(each["name"], each["group"], str(each["n_features"]), each["summary"])
+    out.print(sets, "", descriptors, sep="\n")
+
+
+@features_app.command("describe")
+def describe_features(
+    name: Annotated[str, typer.Argument(help="A descriptor or a feature set.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say all of a descriptor (formula, unit, source, columns) or of a feature set.
+
+    Example: python cli.py features describe spectral_moments
+    """
+    from features.descriptions import describe, render_text
+
+    described = describe(name)
+    out.out(json.dumps(described, indent=2) if as_json else render_text(described))
 
 
 @app.command("fit-ensemble")
@@ -343,6 +409,10 @@ def fit_ensemble(
         str | None, typer.Option(help="single-label or multi-label; left out: by the labels.")
     ] = None,
     deep_minutes: DeepMinutes = 10.0,
+    with_nuisance: Annotated[
+        bool,
+        typer.Option("--with-nuisance", help="Let members see features of the group nuisance."),
+    ] = False,
     jobs: Jobs = -1,
     seed: Seed = 0,
 ) -> None:
@@ -364,6 +434,7 @@ def fit_ensemble(
             folds=_folds(folds),
             task=task,
             deep_minutes=deep_minutes,
+            with_nuisance=with_nuisance,
             n_jobs=jobs,
             random_state=seed,
             progress=progress,
@@ -371,6 +442,8 @@ def fit_ensemble(
     save_bundle(bundle, output)
     if bundle.results is not None:
         _say_scores(bundle.results)
+        for note in bundle.results.card["notes"]:
+            _tell(f"note: {note}")
     _say(f"{bundle.task} bundle of {len(bundle.classes)} classes: {output}")
 
 
@@ -445,7 +518,7 @@ def report(
 def predict(
     bundle: Annotated[Path, typer.Argument(help="A bundle, from fit-ensemble.")],
     audio: Annotated[list[Path], typer.Argument(help="Sound files, folders or manifests.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
     top: Annotated[int, typer.Option(help="Labels shown for each clip.", min=1)] = 3,
     jobs: Jobs = 1,
 ) -> None:

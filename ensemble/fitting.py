@@ -2,7 +2,8 @@
 
 Rows of split `test` are scored once, at the end, by the models that ship. Rows of split
 `validation` take no part in training; where there are any, calibration and thresholds come from
-them. All others are training rows, in folds.
+them. All others are training rows, in folds. Features of the group `nuisance` stay in the table,
+but no member looks at them unless told.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ensemble.probabilities import check_windows_agree
 from ensemble.recipes import DEFAULT_MEMBERS, MemberSettings, create_member, is_deep
 from ensemble.results_tables import component_frame, score_frame
 from ensemble.stacking import StackingEnsembleClassifier
+from features.feature_set import NUISANCE, grouped_columns
 from features.folds import hash_folds, leave_one_group_out, make_folds
 from features.manifest import Manifest
 from features.table import FeatureTable, hash_clip_ids
@@ -41,6 +43,7 @@ def fit_bundle(
     folds: int | str = 5,
     task: str | None = None,
     deep_minutes: float | None = 10.0,
+    with_nuisance: bool = False,
     n_jobs: int | None = None,
     random_state: int = 0,
     progress: Callable[[int, int, str], None] | None = None,
@@ -52,14 +55,17 @@ def fit_bundle(
     table : FeatureTable
         Features, with the clip table they were made from.
     members : sequence of str or Member
-        Ready-made members by name, or your own; one without columns takes all features, or the
-        clip if its tags say that it takes no table of numbers.
+        Ready-made members by name, or your own; one without columns takes all features but
+        nuisance, or the clip if its tags say that it takes no table of numbers.
     folds : int or "group"
         Number of folds, or each group a fold of its own. Folds in the clip table come first.
     task : {"single-label", "multi-label"} or None
         None decides by the labels.
     deep_minutes : float or None
         Ceiling on the training of all networks together; None means none.
+    with_nuisance : bool
+        Whether members take features of the group `nuisance` too, which say more of the recording
+        than of the sound. One whose columns are given takes those in any case.
     n_jobs : int or None
         Worker processes; the numbers don't depend on it.
     random_state : int
@@ -75,16 +81,17 @@ def fit_bundle(
     Raises
     ------
     ValueError
-        If the table has no labels, too few groups or classes, or does not fit the task.
+        If the table has no labels, too few groups or classes, nothing but nuisance, or does not
+        fit the task.
     FileNotFoundError
         If sound files that a member listens to are gone.
     """
-    data = _Rows(table, task)
+    data = _Rows(table, task, with_nuisance)
     fold_of_row = data.folds(folds, random_state)
     with tempfile.TemporaryDirectory(prefix="timbrestack-") as cache_dir:
         names = [member for member in members if isinstance(member, str)]
         settings = MemberSettings(
-            feature_names=list(table.values.columns),
+            feature_names=data.features,
             n_samples=int(data.train.sum()),
             random_state=random_state,
             minutes_per_network=_minutes_each(names, deep_minutes, fold_of_row, n_jobs),
@@ -154,9 +161,11 @@ class _Rows:
         Features and clip table.
     task : str or None
         Wanted task; None decides by the labels.
+    with_nuisance : bool
+        Whether nuisance counts as features.
     """
 
-    def __init__(self, table: FeatureTable, task: str | None) -> None:
+    def __init__(self, table: FeatureTable, task: str | None, with_nuisance: bool) -> None:
         manifest = table.rows()
         if not manifest.labels_given or not manifest.classes:
             raise ValueError("the clips have no labels: nothing can be learned from them")
@@ -166,6 +175,14 @@ class _Rows:
         if reserved := sorted(set(self.classes) & set(RESERVED_LABELS)):
             raise ValueError(f"results have columns of the same name: rename the labels {reserved}")
         self.task = task or table.manifest.task
+        nuisance = set(grouped_columns(table.card["feature_set"]).get(NUISANCE, ()))
+        self.left_out = set() if with_nuisance else nuisance & set(table.values.columns)
+        self.features = [name for name in table.values.columns if name not in self.left_out]
+        if not self.features:
+            raise ValueError(
+                f"all {len(self.left_out)} features are nuisance, which members see only "
+                "with --with-nuisance"
+            )
         truth = manifest.label_matrix(self.classes)
         labelled = np.asarray((truth >= 0).any(axis=1))
         if not labelled.all():
@@ -315,7 +332,7 @@ def _results(
         "failures": len(table.failures),
         "histories": _histories(stack),
         "warnings": _cautions(data),
-        "notes": _notes(stack),
+        "notes": _notes(stack, data),
         "versions": library_versions(),
     }
     return Results(
@@ -339,7 +356,8 @@ def _counts(data: _Rows, folds: np.ndarray, table: FeatureTable) -> dict[str, in
         "groups": len(set(data.groups)),
         "classes": len(data.classes),
         "folds": int(folds.max()) + 1,
-        "features": table.values.shape[1],
+        "features": len(data.features),
+        "nuisance features left out": len(data.left_out),
         "silent clips": len(table.card["silent"]),
     }
     return {name: count for name, count in counts.items() if count}
@@ -364,8 +382,13 @@ def _cautions(data: _Rows) -> list[str]:
     ]
 
 
-def _notes(stack: StackingEnsembleClassifier) -> list[str]:
+def _notes(stack: StackingEnsembleClassifier, data: _Rows) -> list[str]:
     notes = []
+    if data.left_out:
+        notes.append(
+            f"{len(data.left_out)} features of the group nuisance, such as {min(data.left_out)}, "
+            "were left out: they say more of the recording than of the sound"
+        )
     for member in stack.members_:
         models = stack.named_estimators_[member.name]
         cut = sum(getattr(model, "stopped_by_", "") == "time" for model in models)
@@ -379,7 +402,7 @@ def _notes(stack: StackingEnsembleClassifier) -> list[str]:
 
 def _projection(stack: StackingEnsembleClassifier, data: _Rows, folds: np.ndarray) -> pd.DataFrame:
     """Map the features, and the embeddings of rows that one network never saw."""
-    features = data.X.drop(columns=CLIP)
+    features = data.X[data.features]
     views = [component_frame(features.to_numpy(float), data.clip_ids, view="features")]
     # Embeddings of two networks lie in two spaces: one network speaks, of rows it never saw.
     unseen = (folds == 0) | data.test

@@ -16,7 +16,8 @@ from ensemble.bundle import CLIP, Bundle
 from ensemble.thresholds import decide
 from features.audio import Clip
 from features.extraction import extract_rows
-from features.feature_set import FeatureSet, get_feature_set
+from features.feature_set_cards import feature_set_from_card
+from features.named_sets import AnyFeatureSet
 
 # Clips scored at a time: bounds the memory, and gives a progress bar something to show.
 CHUNK = 64
@@ -67,7 +68,7 @@ class Prediction:
         return {**place, "labels": self.labels, "probabilities": self.probabilities}
 
 
-def bundle_features(bundle: Bundle) -> FeatureSet:
+def bundle_features(bundle: Bundle) -> AnyFeatureSet:
     """Give the feature set that a bundle was made with.
 
     Parameters
@@ -77,21 +78,16 @@ def bundle_features(bundle: Bundle) -> FeatureSet:
 
     Returns
     -------
-    FeatureSet
-        With the same definition.
+    FeatureSet or OpenSmileSet
+        With the same definition, whatever sets have names by now.
 
     Raises
     ------
     ValueError
-        If the set of that name is another one now.
+        If this version computes it otherwise.
     """
-    features = get_feature_set(bundle.feature_set["name"])
-    if features.card() != bundle.feature_set:
-        raise ValueError(
-            f"this version computes {features.name!r} otherwise than when the bundle was made; "
-            "fit it again, or use the version it was made with (see its card.json)"
-        )
-    return features
+    made_with = bundle.card.get("versions", {}).get("timbrestack")
+    return feature_set_from_card(bundle.feature_set, made_with=made_with)
 
 
 def score_clips(

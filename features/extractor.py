@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 
 from features.audio import Clip, load_clip
-from features.feature_set import FeatureSet, get_feature_set
+from features.named_sets import AnyFeatureSet, get_feature_set
 
 
 class AudioFeatureExtractor(TransformerMixin, BaseEstimator):
@@ -20,8 +20,8 @@ class AudioFeatureExtractor(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    feature_set : str or FeatureSet
-        Name of a registered set, or a set.
+    feature_set : str, FeatureSet or OpenSmileSet
+        Name of a set (several joined by ``+``), or a set.
     source_sr : int or None
         Rate in Hz of clips given as arrays; None means the feature set's. Files know their own.
     n_jobs : int or None
@@ -31,6 +31,7 @@ class AudioFeatureExtractor(TransformerMixin, BaseEstimator):
     See Also
     --------
     features.feature_set.FeatureSet : What the columns are.
+    features.composition.compose_feature_set : Sets of one's own.
 
     Examples
     --------
@@ -42,7 +43,7 @@ class AudioFeatureExtractor(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        feature_set: str | FeatureSet = "standard-v1",
+        feature_set: str | AnyFeatureSet = "standard-v1",
         *,
         source_sr: int | None = None,
         n_jobs: int | None = None,
@@ -118,10 +119,10 @@ class AudioFeatureExtractor(TransformerMixin, BaseEstimator):
         """
         return np.array(self._resolve_feature_set().feature_names, dtype=object)
 
-    def _resolve_feature_set(self) -> FeatureSet:
-        if isinstance(self.feature_set, FeatureSet):
-            return self.feature_set
-        return get_feature_set(self.feature_set)
+    def _resolve_feature_set(self) -> AnyFeatureSet:
+        if isinstance(self.feature_set, str):
+            return get_feature_set(self.feature_set)
+        return self.feature_set
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -151,7 +152,7 @@ def _as_list(X: object) -> list:
 
 
 def _compute_row(
-    feature_set: FeatureSet,
+    feature_set: AnyFeatureSet,
     clip: Clip | str | PathLike[str] | np.ndarray,
     source_sr: int | None,
     position: int,

@@ -1,5 +1,7 @@
 """Feature sets: named, versioned recipes from a waveform to one row of numbers.
 
+Which parts there are, the catalogue knows; which sets have a name, `features.named_sets`.
+
 Conventions: a feature is named by descriptor, contour and functional, as in ``mfcc_03_mean``.
 A set never changes under its name: other settings make another version.
 """
@@ -8,42 +10,36 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from features.analysis import BLOCK_FRAMES, ClipAnalysis, Level
-from features.cepstral import delta, log_mel, mfcc
-from features.entropy import (
-    permutation_entropy,
-    spectral_entropy,
-    svd_entropy,
-    waveform_entropy,
-)
-from features.functionals import ENVELOPE, POINTS, summarise
-from features.spectral import (
-    onset_strength,
-    spectral_contrast,
-    spectral_crest,
-    spectral_flatness,
-    spectral_flux,
-    spectral_moments,
-    spectral_rolloff,
-    spectral_slope,
-)
-from features.temporal import hjorth_parameters, rms, zero_crossing_rate
-from features.tonal import chroma
+from features.cepstral import delta
+from features.functionals import summarise
 
 Recipe = tuple[Callable[..., np.ndarray], tuple[tuple[str, Any], ...]]
 
 # Raise it with every change of the numbers that the names do not show: it is part of the digest.
 REVISION = 1
 
-MOMENTS = ("centroid", "bandwidth", "skewness", "kurtosis")
 STATISTICS = ("mean", "std", "skewness", "kurtosis", "slope", "p10", "p50", "p90")
+
+# The group of what says more of the recording than of the sound: models leave it out unless told.
+NUISANCE = "nuisance"
+
+
+def _feature_names(name: str, contours: Iterable[str], functionals: Iterable[str]) -> list[str]:
+    """All functionals of the first contour, then of the next."""
+    return [
+        "_".join(filter(None, (name, contour, functional)))
+        for contour in contours
+        for functional in functionals
+    ]
 
 
 @dataclass(frozen=True)
@@ -59,14 +55,15 @@ class Part:
     descriptor : callable
         From a `ClipAnalysis` to contours, (n_contours, n_frames or n_segments).
     contours : tuple of str
-        Second part of the names, for as many of the descriptor's contours, from the first; an
-        empty string is left out.
+        Second part of the names; an empty string is left out.
     functionals : tuple of str
         Last part of the names; see `features.functionals`.
     delta : int
         0 for the contours themselves, 1 or 2 for their first or second derivative.
     settings : tuple of (str, object)
         Keyword arguments of the descriptor that are not its defaults.
+    rows : tuple of int
+        Which of the descriptor's contours these are; empty: as many as `contours`, from the first.
     """
 
     group: str
@@ -76,6 +73,7 @@ class Part:
     functionals: tuple[str, ...] = STATISTICS
     delta: int = 0
     settings: tuple[tuple[str, Any], ...] = ()
+    rows: tuple[int, ...] = ()
 
     @property
     def recipe(self) -> Recipe:
@@ -85,11 +83,7 @@ class Part:
     @property
     def feature_names(self) -> list[str]:
         """Names of the features: all functionals of the first contour, then of the next."""
-        return [
-            "_".join(filter(None, (self.name, contour, functional)))
-            for contour in self.contours
-            for functional in self.functionals
-        ]
+        return _feature_names(self.name, self.contours, self.functionals)
 
     def card(self) -> dict[str, Any]:
         """Describe the part.
@@ -110,6 +104,7 @@ class Part:
             "contours": list(self.contours),
             "functionals": list(self.functionals),
             "delta": self.delta,
+            **({"rows": list(self.rows)} if self.rows else {}),
         }
 
 
@@ -127,6 +122,8 @@ class FeatureSet:
         Sampling rate in Hz that waveforms must have.
     n_fft, hop_length, n_mels, segment_s
         See `ClipAnalysis`.
+    summary : str
+        What it is for, in a line; no number depends on it.
 
     Raises
     ------
@@ -136,6 +133,7 @@ class FeatureSet:
     Examples
     --------
     >>> import numpy as np
+    >>> from features.named_sets import get_feature_set
     >>> feature_set = get_feature_set("compact-v1")
     >>> row = feature_set.compute(np.sin(np.arange(22050) / 10))
     >>> row.shape, feature_set.feature_names[3]
@@ -149,13 +147,31 @@ class FeatureSet:
     hop_length: int = 512
     n_mels: int = 40
     segment_s: float = 0.1
+    summary: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         """Check the names."""
-        names = self.feature_names
-        twice = sorted({name for name in names if names.count(name) > 1})
+        twice = [name for name, count in Counter(self.feature_names).items() if count > 1]
         if twice:
-            raise ValueError(f"feature names of {self.name!r} must be unique, got twice: {twice}")
+            more = f" and {len(twice) - 5} more" if len(twice) > 5 else ""
+            raise ValueError(
+                f"feature names of {self.name!r} must be unique, got twice: {twice[:5]}{more}"
+            )
+
+    def __add__(self, other: FeatureSet) -> FeatureSet:
+        """Join two sets that analyse clips alike, under both names."""
+        theirs = other.settings
+        differing = [
+            f"{name} {value} and {theirs[name]}"
+            for name, value in self.settings.items()
+            if value != theirs[name]
+        ]
+        if differing:
+            raise ValueError(
+                f"feature sets are joined only if they analyse clips alike; {self.name!r} and "
+                f"{other.name!r} have {', '.join(differing)}"
+            )
+        return FeatureSet(f"{self.name}+{other.name}", self.parts + other.parts, **self.settings)
 
     @property
     def feature_names(self) -> list[str]:
@@ -175,6 +191,21 @@ class FeatureSet:
             groups.setdefault(part.group, []).extend(part.feature_names)
         return groups
 
+    @property
+    def n_by_group(self) -> dict[str, int]:
+        """Number of features by family of descriptors."""
+        return {group: len(names) for group, names in self.groups.items()}
+
+    def library_versions(self) -> dict[str, str]:
+        """Name the libraries that the numbers come from, beside those that all extraction uses.
+
+        Returns
+        -------
+        dict
+            Package -> version; here empty.
+        """
+        return {}
+
     def card(self) -> dict[str, Any]:
         """Describe all that the numbers depend on.
 
@@ -186,13 +217,9 @@ class FeatureSet:
         return {
             "name": self.name,
             "revision": REVISION,
-            "sr": self.sr,
             "channels": "mean",
             "level": "rms",
-            "n_fft": self.n_fft,
-            "hop_length": self.hop_length,
-            "n_mels": self.n_mels,
-            "segment_s": self.segment_s,
+            **self.settings,
             "parts": [part.card() for part in self.parts],
             "feature_names": self.feature_names,
         }
@@ -200,8 +227,7 @@ class FeatureSet:
     @property
     def digest(self) -> str:
         """SHA-256 of the card, in hexadecimal."""
-        text = json.dumps(self.card(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hash_card(self.card())
 
     def compute(self, waveform: np.ndarray) -> np.ndarray:
         """Compute the features of one clip.
@@ -222,7 +248,7 @@ class FeatureSet:
         ValueError
             If the waveform is not a non-empty, one-dimensional, finite array of numbers.
         """
-        clip = ClipAnalysis(_check_waveform(waveform), self.sr, **self._analysis_settings)
+        clip = ClipAnalysis(check_waveform(waveform), **self.settings)
         return self._reduce(clip.blocks(BLOCK_FRAMES))
 
     def compute_stream(self, pieces: Iterable[np.ndarray], level: Level) -> np.ndarray:
@@ -241,14 +267,14 @@ class FeatureSet:
             What `compute` gives of the whole.
         """
         return self._reduce(
-            ClipAnalysis.stream(
-                pieces, level, self.sr, max_frames=BLOCK_FRAMES, **self._analysis_settings
-            )
+            ClipAnalysis.stream(pieces, level, max_frames=BLOCK_FRAMES, **self.settings)
         )
 
     @property
-    def _analysis_settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """How clips are analysed: what `ClipAnalysis` takes besides the clip."""
         return {
+            "sr": self.sr,
             "n_fft": self.n_fft,
             "hop_length": self.hop_length,
             "n_mels": self.n_mels,
@@ -258,42 +284,102 @@ class FeatureSet:
     def _reduce(self, blocks: Iterable[ClipAnalysis]) -> np.ndarray:
         return self._summarise(self._compute_contours(blocks)).astype(np.float32)
 
-    def _compute_contours(self, blocks: Iterable[ClipAnalysis]) -> dict[Recipe, np.ndarray]:
-        pieces: dict[Recipe, list[np.ndarray]] = {part.recipe: [] for part in self.parts}
+    @cached_property
+    def _recipes(self) -> list[Recipe]:
+        return list(dict.fromkeys(part.recipe for part in self.parts))
+
+    def _compute_contours(self, blocks: Iterable[ClipAnalysis]) -> list[np.ndarray]:
+        """Give the contours of each recipe, float32."""
+        contours: list[np.ndarray] = []
+        n_done = np.zeros(len(self._recipes), dtype=int)
         for block in blocks:
-            for (descriptor, settings), contours in pieces.items():
-                contours.append(descriptor(block, **dict(settings)).astype(np.float32, copy=False))
-        # One recipe after the other: a long clip's contours are never there twice.
-        return {recipe: _joined(pieces.pop(recipe)) for recipe in list(pieces)}
+            is_whole = block.n_frames == block.n_clip_frames
+            for k, (descriptor, settings) in enumerate(self._recipes):
+                values = descriptor(block, **dict(settings)).astype(np.float32, copy=False)
+                if is_whole:
+                    contours.append(values)
+                    continue
+                if len(contours) == k:
+                    # Frames outnumber segments, or nearly so: what is too much is cut off below.
+                    n_values = max(block.n_clip_frames, block.n_clip_segments)
+                    if values.shape[1] == block.n_segments != block.n_frames:
+                        n_values = block.n_clip_segments
+                    contours.append(np.empty((len(values), n_values), dtype=np.float32))
+                stop = n_done[k] + values.shape[1]
+                contours[k][:, n_done[k] : stop] = values
+                n_done[k] = stop
+            if is_whole:
+                return contours
+        return [whole[:, :n] for whole, n in zip(contours, n_done, strict=True)]
 
-    def _summarise(self, contours: dict[Recipe, np.ndarray]) -> np.ndarray:
+    def _summarise(self, contours: list[np.ndarray]) -> np.ndarray:
         """Apply the functionals, to all contours of one length and purpose at once."""
-        chosen = []
-        for part in self.parts:
-            rows = contours[part.recipe][: len(part.contours)]
-            chosen.append(delta(rows, order=part.delta) if part.delta else rows)
-        alike: dict[tuple[int, tuple[str, ...], int], list[int]] = {}
-        for k, part in enumerate(self.parts):
-            n_frames = chosen[k].shape[1]
+        if max(values.shape[1] for values in contours) > BLOCK_FRAMES:
             # Long contours are not copied next to one another: it would save nothing.
-            alone = k if n_frames > BLOCK_FRAMES else -1
-            alike.setdefault((n_frames, part.functionals, alone), []).append(k)
-        values: list[np.ndarray] = [np.empty(0)] * len(self.parts)
-        for (_, functionals, _), members in alike.items():
-            table = summarise(np.concatenate([chosen[k] for k in members]), functionals)
-            start = 0
-            for k in members:
-                stop = start + len(chosen[k])
-                values[k] = table[start:stop].ravel()
-                start = stop
-        return np.concatenate(values)
+            rows = [summarise(_rows(part, contours[k]), part.functionals) for part, k in self._plan]
+            return np.concatenate([table.ravel() for table in rows])
+        lengths = tuple(values.shape[1] == contours[0].shape[1] for values in contours)
+        groups, order = self._groups(lengths)
+        tables = []
+        for functionals, members in groups:
+            rows = [_rows(part, contours[k]) for part, k in members]
+            joined = rows[0] if len(rows) == 1 else np.concatenate(rows)
+            tables.append(summarise(joined, functionals).ravel())
+        return np.concatenate(tables)[order]
+
+    @cached_property
+    def _plan(self) -> list[tuple[Part, int]]:
+        """Give each part with the position of its recipe."""
+        return [(part, self._recipes.index(part.recipe)) for part in self.parts]
+
+    @cached_property
+    def _known_groups(self) -> dict[tuple[bool, ...], Any]:
+        return {}
+
+    def _groups(
+        self, lengths: tuple[bool, ...]
+    ) -> tuple[list[tuple[tuple[str, ...], list[tuple[Part, int]]]], np.ndarray]:
+        """Group the parts whose contours are alike, and say where their values go in the row."""
+        if lengths not in self._known_groups:
+            alike: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
+            for position, (part, k) in enumerate(self._plan):
+                alike.setdefault((lengths[k], part.functionals), []).append(position)
+            starts = np.cumsum([0, *(len(part.feature_names) for part in self.parts)])
+            places = [
+                np.arange(starts[k], starts[k + 1]) for members in alike.values() for k in members
+            ]
+            groups = [
+                (functionals, [self._plan[k] for k in members])
+                for (_, functionals), members in alike.items()
+            ]
+            self._known_groups[lengths] = groups, np.argsort(np.concatenate(places))
+        return self._known_groups[lengths]
 
 
-def _joined(pieces: list[np.ndarray]) -> np.ndarray:
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
+def _rows(part: Part, contours: np.ndarray) -> np.ndarray:
+    """Give the contours that a part is about."""
+    rows = contours[list(part.rows)] if part.rows else contours[: len(part.contours)]
+    return delta(rows, order=part.delta) if part.delta else rows
 
 
-def _check_waveform(waveform: np.ndarray) -> np.ndarray:
+def check_waveform(waveform: np.ndarray) -> np.ndarray:
+    """Make sure that features can be computed of it.
+
+    Parameters
+    ----------
+    waveform : np.ndarray
+        What was given.
+
+    Returns
+    -------
+    np.ndarray of shape (n_timepoints,)
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If it is not a non-empty, one-dimensional array of numbers.
+    """
     waveform = np.asarray(waveform)
     if waveform.ndim != 1 or waveform.size == 0 or waveform.dtype.kind not in "fiu":
         raise ValueError(
@@ -303,96 +389,38 @@ def _check_waveform(waveform: np.ndarray) -> np.ndarray:
     return waveform
 
 
-def _numbered(n: int) -> tuple[str, ...]:
-    return tuple(f"{k:02d}" for k in range(n))
-
-
-def _compact_v1() -> FeatureSet:
-    """Give the means of 28 contours: the classical baseline of Lumen's runner-up of 2023."""
-    mean = ("mean",)
-    at_85 = (("fractions", (0.85,)),)
-    parts = (
-        Part("mfcc", "mfcc", mfcc, _numbered(10), mean),
-        Part("temporal", "zero_crossing_rate", zero_crossing_rate, functionals=mean),
-        Part("temporal", "rms", rms, functionals=mean),
-        Part("spectral", "spectral_rolloff", spectral_rolloff, ("85",), mean, settings=at_85),
-        Part("spectral", "spectral", spectral_moments, MOMENTS[:2], mean),
-        Part("contrast", "spectral_contrast", spectral_contrast, _numbered(7), mean),
-        Part("spectral", "spectral_flatness", spectral_flatness, functionals=mean),
-        Part("entropy", "permutation_entropy", permutation_entropy, functionals=mean),
-        Part("entropy", "spectral_entropy", spectral_entropy, functionals=mean),
-        Part("entropy", "svd_entropy", svd_entropy, functionals=mean),
-        Part("temporal", "hjorth", hjorth_parameters, ("mobility", "complexity"), mean),
-    )
-    return FeatureSet("compact-v1", parts, n_mels=128)
-
-
-def _standard_v1() -> FeatureSet:
-    """Give everything that is cheap: the classical descriptors and how they evolve."""
-    # The waveform's descriptors come first, while it is in the processor's cache.
-    parts = (
-        Part("temporal", "rms", rms),
-        Part("temporal", "rms", rms, functionals=POINTS),
-        Part("temporal", "rms", rms, functionals=ENVELOPE),
-        Part("temporal", "zero_crossing_rate", zero_crossing_rate),
-        Part("temporal", "hjorth", hjorth_parameters, ("mobility", "complexity")),
-        Part("entropy", "waveform_entropy", waveform_entropy),
-        Part("entropy", "waveform_entropy", waveform_entropy, functionals=POINTS),
-        Part("entropy", "permutation_entropy", permutation_entropy),
-        Part("entropy", "permutation_entropy", permutation_entropy, functionals=POINTS),
-        Part("entropy", "svd_entropy", svd_entropy),
-        Part("entropy", "svd_entropy", svd_entropy, functionals=POINTS),
-        Part("entropy", "spectral_entropy", spectral_entropy),
-        Part("entropy", "spectral_entropy", spectral_entropy, functionals=POINTS),
-        Part("mfcc", "mfcc", mfcc, _numbered(20)),
-        Part("mfcc", "mfcc_delta", mfcc, _numbered(20), delta=1),
-        Part("mfcc", "mfcc_delta2", mfcc, _numbered(20), delta=2),
-        Part("mel", "mel", log_mel, _numbered(40), ("mean", "std")),
-        Part("chroma", "chroma", chroma, _numbered(12)),
-        Part("spectral", "onset_strength", onset_strength),
-        Part("spectral", "spectral_slope", spectral_slope),
-        Part("spectral", "spectral_flatness", spectral_flatness),
-        Part("spectral", "spectral_crest", spectral_crest),
-        Part("spectral", "spectral", spectral_moments, MOMENTS),
-        Part("spectral", "spectral_rolloff", spectral_rolloff, ("50", "85", "95")),
-        Part("spectral", "spectral_flux", spectral_flux),
-        Part("contrast", "spectral_contrast", spectral_contrast, _numbered(7)),
-    )
-    return FeatureSet("standard-v1", parts)
-
-
-_FEATURE_SETS = {feature_set.name: feature_set for feature_set in (_compact_v1(), _standard_v1())}
-
-
-def list_feature_sets() -> list[str]:
-    """Name the registered feature sets.
-
-    Returns
-    -------
-    list of str
-        Sorted.
-    """
-    return sorted(_FEATURE_SETS)
-
-
-def get_feature_set(name: str) -> FeatureSet:
-    """Look up a registered feature set.
+def hash_card(card: Mapping[str, Any]) -> str:
+    """Name a feature set by its content.
 
     Parameters
     ----------
-    name : str
-        One of `list_feature_sets`.
+    card : mapping
+        As of `FeatureSet.card`.
 
     Returns
     -------
-    FeatureSet
-        The set.
-
-    Raises
-    ------
-    ValueError
-        If no set has that name.
+    str
+        SHA-256 in hexadecimal.
     """
-    if name not in _FEATURE_SETS:
-        raise ValueError(f"feature set must be one of {list_feature_sets()}, got {name!r}")
-    return _FEATURE_SETS[name]
+    text = json.dumps(card, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def grouped_columns(card: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Give feature names by family, also of a set that this version cannot compute.
+
+    Parameters
+    ----------
+    card : mapping
+        As of `FeatureSet.card`; one without parts has no families.
+
+    Returns
+    -------
+    dict
+        Group -> feature names.
+    """
+    groups: dict[str, list[str]] = {}
+    for part in card.get("parts", ()):
+        names = _feature_names(part["name"], part["contours"], part["functionals"])
+        groups.setdefault(part["group"], []).extend(names)
+    return groups

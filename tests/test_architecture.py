@@ -136,6 +136,23 @@ def test_every_name_that_a_package_offers_is_there():
         assert run_python(code) == "fine"
 
 
+def test_listing_features_takes_under_a_second_and_no_heavy_library():
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    completed = subprocess.run(
+        [sys.executable, "-X", "importtime", "cli.py", "features"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert "standard-v1" in completed.stdout
+    for library in (*HEAVY, "pandas", "sklearn", "opensmile", "yaml"):
+        assert f" {library}\n" not in completed.stderr
+    assert spent < 1.0
+
+
 def test_the_help_takes_under_half_a_second_and_no_torch():
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     completed = subprocess.run(

@@ -66,7 +66,7 @@ def chain(recordings, tmp_path_factory):
 def test_the_help_lists_every_command_with_an_example():
     listed = run_well("--help").stdout
     for command in ("demo", "render", "manifest", "split", "extract", "fit-ensemble", "evaluate",
-                    "report", "predict"):  # fmt: skip
+                    "report", "predict", "features"):  # fmt: skip
         assert command in listed
         assert "Example: python cli.py" in run_well(command, "--help").stdout
 
@@ -166,24 +166,74 @@ def test_evaluate_scores_another_corpus_and_its_result_can_be_reported(recording
         (["extract", "empty", "-o", "X.parquet", "--layout", "nope"], "layout must be one of"),
         (["fit-ensemble", "nowhere.parquet", "-o", "b"], "no such table: nowhere.parquet"),
         (["report", "empty", "-o", "r"], "empty"),
+        (["extract", "empty", "-o", "X.parquet", "--feature-set", "compct-v1"],
+         "got 'compct-v1', did you mean 'compact-v1'?"),
+        (["extract", "empty", "-o", "X.parquet", "--feature-set", "no.yaml"],
+         "no such file: no.yaml"),
+        (["extract", "empty", "-o", "X.parquet", "--feature-set", "bad.yaml"],
+         "bad.yaml: there is no key 'part', did you mean 'parts'?; feature set 'bad'"),
+        (["features", "describe", "mfc"], "or descriptor 'mfc', did you mean 'mfcc'?"),
         (["predict", "empty", "m.csv"], "a 'path' column is required"),
         (["predict", "empty", "some.wav"], "is no bundle"),
         (["predict", "empty", "nowhere.wav"], "no such file or folder: nowhere.wav"),
     ],
     ids=["no-source", "empty-folder", "no-path-column", "duplicate-ids", "torn-group", "layout",
-         "no-table", "no-results", "no-column-to-predict", "no-bundle", "no-audio"],
+         "no-table", "no-results", "misspelt-set", "no-recipe", "bad-recipe", "no-descriptor",
+         "no-column-to-predict", "no-bundle", "no-audio"],
 )  # fmt: skip
 def test_a_mistake_gives_one_clear_line_and_exit_code_2(tmp_path, words, message):
     (tmp_path / "empty").mkdir()
     (tmp_path / "m.csv").write_text("file_id,label\n1,a\n")
     (tmp_path / "twice.csv").write_text("path,clip_id,group\na.wav,a,g\nb.wav,a,g\n")
     (tmp_path / "some.wav").touch()
+    (tmp_path / "bad.yaml").write_text("part: [rms]")
     (tmp_path / "torn.csv").write_text("path,group,split\na.wav,g,train\nb.wav,g,test\n")
     done = run(*words, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "X.parquet").exists()
+
+
+def test_features_lists_sets_and_descriptors_in_columns_that_line_up():
+    shown = run_well("features").stdout.splitlines()
+    listed = json.loads(run_well("features", "--json").stdout)
+    for table in (listed["sets"], listed["descriptors"]):
+        ends = set()
+        for each in table:
+            line = next(line for line in shown if line.startswith(f" {each['name']} "))
+            ends.add(re.search(rf" {each['n_features']}  ", line).end())
+        assert len(ends) == 1
+
+
+def test_features_describe_says_all_of_a_descriptor_and_of_a_set(chain):
+    shown = run_well("features", "describe", "spectral_moments").stdout
+    for said in ("Hz", "m_3 / m_2^1.5", "Peeters", "standard-v1", "scipy.stats", "kurtosis, slope"):
+        assert said in shown
+    described = json.loads(run_well("features", "describe", "compact-v1", "--json").stdout)
+    assert described["groups"]["contrast"] == 7
+    assert described["digest"] in run_well("features", "describe", chain / "X.parquet").stdout
+
+
+def test_features_markdown_is_the_page_in_docs():
+    shown = run_well("features", "--markdown").stdout
+    assert shown == (ROOT / "docs" / "features.md").read_text(encoding="utf-8")
+
+
+def test_a_recipe_is_extracted_and_its_table_extracts_another_alike(recordings, tmp_path):
+    (tmp_path / "mine.yaml").write_text("parts: [rms, {part: mfcc, contours: 3}]\nsr: 16000")
+    done = run_well("extract", recordings, "-o", tmp_path / "X.parquet", "--jobs", "1",
+                    "--feature-set", tmp_path / "mine.yaml")  # fmt: skip
+    assert "16 clips x 52 features" in done.stdout
+    run_well("extract", recordings, "-o", tmp_path / "Y.parquet", "--jobs", "1", "--no-cache",
+             "--feature-set", tmp_path / "X.parquet.card.json")  # fmt: skip
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(tmp_path / "X.parquet"), pd.read_parquet(tmp_path / "Y.parquet")
+    )
+    run_well("fit-ensemble", tmp_path / "X.parquet", "-o", tmp_path / "bundle", "--members", "svm",
+             "--folds", "3", "--jobs", "1")  # fmt: skip
+    shown = run_well("predict", tmp_path / "bundle", recordings / "tone" / "3.wav").stdout
+    assert "tone" in shown
 
 
 def test_debug_shows_the_traceback(tmp_path):

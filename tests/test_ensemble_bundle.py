@@ -216,7 +216,7 @@ def test_a_later_schema_is_refused_with_advice(single, tmp_path):
 
 def test_an_older_definition_of_the_features_is_refused(single, tmp_path):
     copy = edit_card(single[-1], tmp_path, lambda card: card["feature_set"].update(revision=-1))
-    with pytest.raises(ValueError, match="computes 'compact-v1' otherwise"):
+    with pytest.raises(ValueError, match=r"revision -1 of the numbers.*; install timbrestack 0"):
         list(predict_clips(load_bundle(copy), [Clip("any.wav")]))
 
 

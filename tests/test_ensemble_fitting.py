@@ -19,15 +19,18 @@ from ensemble.members import Member
 from ensemble.prediction import predict_clips
 from features.audio import Clip
 from features.extraction import extract_table
-from features.feature_set import get_feature_set
+from features.feature_set import FeatureSet, Part
 from features.manifest import make_manifest
+from features.named_sets import get_feature_set
+from features.spectral import spectral_moments
 from features.table import FeatureTable
+from features.temporal import rms, zero_crossing_rate
 
 FEATURES = get_feature_set("compact-v1")
 SR = 22050
 
 
-def table_of(labels, root, **columns):
+def table_of(labels, root, features=FEATURES, **columns):
     """Drawn features in which each label shows; two clips a group."""
     clips = {
         "path": [f"{row}.wav" for row in range(len(labels))],
@@ -36,16 +39,26 @@ def table_of(labels, root, **columns):
     }
     manifest = make_manifest(pd.DataFrame(clips | columns), root)
     truth = manifest.label_matrix(manifest.classes) == 1
-    values = np.random.default_rng(0).normal(size=(len(labels), FEATURES.n_features))
+    values = np.random.default_rng(0).normal(size=(len(labels), features.n_features))
     values[:, : truth.shape[1]] += 2 * truth
     index = pd.Index(manifest.clips["clip_id"], name="clip_id")
     failures = pd.DataFrame(columns=["clip_id", "path", "reason"])
     return FeatureTable(
-        pd.DataFrame(values.astype(np.float32), index=index, columns=FEATURES.feature_names),
+        pd.DataFrame(values.astype(np.float32), index=index, columns=features.feature_names),
         manifest,
         failures,
-        {"silent": [], "feature_set": FEATURES.card()},
+        {"silent": [], "feature_set": features.card()},
     )
+
+
+def with_nuisance():
+    """Three features that a model may look at, and one that it should not."""
+    parts = (
+        Part("spectral", "spectral", spectral_moments, ("centroid", "bandwidth"), ("mean",)),
+        Part("nuisance", "rms", rms, functionals=("std",)),
+        Part("temporal", "zero_crossing_rate", zero_crossing_rate, functionals=("mean",)),
+    )
+    return FeatureSet("small-v1", parts)
 
 
 def linear():
@@ -123,6 +136,63 @@ def test_a_member_is_not_named_like_a_path(pairs, tmp_path, name):
 def test_a_member_without_columns_takes_the_features(pairs, tmp_path):
     bundle = fit_bundle(table_of(pairs, tmp_path), members=[linear()], folds=3)
     assert bundle.stack.members_[0].columns == FEATURES.feature_names
+
+
+def test_nuisance_is_left_out_and_said_to_be(pairs, tmp_path):
+    table = table_of(pairs, tmp_path, with_nuisance())
+    bundle = fit_bundle(table, members=[linear(), "svm"], folds=3)
+    wanted = ["spectral_centroid_mean", "spectral_bandwidth_mean", "zero_crossing_rate_mean"]
+    assert [member.columns for member in bundle.stack.members_] == [wanted, wanted]
+    assert bundle.results.card["counts"]["features"] == 3
+    note = bundle.results.card["notes"][0]
+    assert "1 features of the group nuisance, such as rms_std, were left out" in note
+
+
+def test_nuisance_changes_no_score_and_no_map(pairs, tmp_path):
+    table = table_of(pairs, tmp_path, with_nuisance())
+    first = fit_bundle(table, members=[linear()], folds=3).results
+    table.values["rms_std"] *= np.float32(-1e6)
+    again = fit_bundle(table, members=[linear()], folds=3).results
+    pd.testing.assert_frame_equal(again.scores, first.scores)
+    pd.testing.assert_frame_equal(again.projection, first.projection)
+
+
+def test_nuisance_is_taken_if_told(pairs, tmp_path):
+    table = table_of(pairs, tmp_path, with_nuisance())
+    bundle = fit_bundle(table, members=[linear()], folds=3, with_nuisance=True)
+    assert bundle.stack.members_[0].columns == with_nuisance().feature_names
+    assert bundle.results.card["notes"] == []
+    own = Member("own", LogisticRegression(), ["rms_std"])
+    assert fit_bundle(table, members=[own], folds=3).stack.members_[0].columns == ["rms_std"]
+
+
+def test_nothing_but_nuisance_is_refused(pairs, tmp_path):
+    only = FeatureSet("only-v1", (Part("nuisance", "rms", rms, functionals=("mean", "std")),))
+    with pytest.raises(ValueError, match=r"all 2 features are nuisance.* --with-nuisance"):
+        fit_bundle(table_of(pairs, tmp_path, only), members=[linear()])
+
+
+def test_a_bundle_without_nuisance_predicts_as_it_was_scored(tmp_path):
+    t = np.arange(SR // 5) / SR
+    rows = []
+    for clip in range(24):
+        pitch = 300 + clip if clip % 2 else 3000 + 20 * clip
+        soundfile.write(tmp_path / f"{clip}.wav", 0.3 * np.sin(2 * np.pi * pitch * t), SR)
+        rows.append({"path": f"{clip}.wav", "labels": "ab"[clip % 2], "group": f"group {clip}",
+                     "split": "test" if clip > 19 else "train"})  # fmt: skip
+    manifest = make_manifest(pd.DataFrame(rows), tmp_path)
+    table = extract_table(manifest, tmp_path / "X.parquet", feature_set=with_nuisance())
+    bundle = fit_bundle(table, members=[linear()], folds=3)
+    save_bundle(bundle, tmp_path / "bundle")
+    test = manifest.select((manifest.clips["split"] == "test").to_numpy())
+    opened = load_bundle(tmp_path / "bundle")
+    assert opened.stack.members_[0].columns == bundle.stack.members_[0].columns
+    found = list(predict_clips(opened, test.audio_clips()))
+    np.testing.assert_allclose(
+        [list(prediction.probabilities.values()) for prediction in found],
+        stack_scores(bundle.results, test.clips["clip_id"]),
+        atol=1e-6,
+    )
 
 
 def test_a_network_without_columns_takes_the_clip_and_the_users_own_stays_as_it_is(tmp_path):

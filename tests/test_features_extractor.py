@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from features.audio import AudioDecodeError, Clip
 from features.extractor import AudioFeatureExtractor
-from features.feature_set import get_feature_set
+from features.named_sets import get_feature_set
 
 SR = 22050
 
