@@ -32,8 +32,8 @@ from features.kernels import (
 # recording, and well above the rounding of a float32 FFT.
 LOG_FLOOR = 1e-10
 
-# Frames analysed at once: a 4 MB array per spectrum, near the cache, however long the clip.
-BLOCK_FRAMES = 1024
+# Frames analysed at once (12 s): a 2 MB array per spectrum, near the cache, however long the clip.
+BLOCK_FRAMES = 512
 
 # Frames transformed at once: half a megabyte, which stays in a core's own cache.
 FFT_FRAMES = 32

@@ -48,7 +48,7 @@ from features.table import (
 NUMERIC_LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
 
 # Large enough that handing out work costs nothing, small enough that a kill loses a second.
-MAX_BATCH = 64
+MAX_BATCH = 32
 
 # Pieces of 30 s; a clip of more is read twice rather than held in memory.
 MAX_PIECES = 10

@@ -315,14 +315,19 @@ class FeatureSet:
     def _summarise(self, contours: list[np.ndarray]) -> np.ndarray:
         """Apply the functionals, to all contours of one length and purpose at once."""
         if max(values.shape[1] for values in contours) > BLOCK_FRAMES:
-            # Long contours are not copied next to one another: it would save nothing.
-            rows = [summarise(_rows(part, contours[k]), part.functionals) for part, k in self._plan]
-            return np.concatenate([table.ravel() for table in rows])
+            # Long contours come one by one: a clip of hours has hundreds of megabytes of them.
+            return np.concatenate(
+                [
+                    summarise(_derived(part, row[np.newaxis]), part.functionals)[0]
+                    for part, k in self._plan
+                    for row in _chosen(part, contours[k])
+                ]
+            )
         lengths = tuple(values.shape[1] == contours[0].shape[1] for values in contours)
         groups, order = self._groups(lengths)
         tables = []
         for functionals, members in groups:
-            rows = [_rows(part, contours[k]) for part, k in members]
+            rows = [_derived(part, _chosen(part, contours[k])) for part, k in members]
             joined = rows[0] if len(rows) == 1 else np.concatenate(rows)
             tables.append(summarise(joined, functionals).ravel())
         return np.concatenate(tables)[order]
@@ -356,9 +361,13 @@ class FeatureSet:
         return self._known_groups[lengths]
 
 
-def _rows(part: Part, contours: np.ndarray) -> np.ndarray:
-    """Give the contours that a part is about."""
-    rows = contours[list(part.rows)] if part.rows else contours[: len(part.contours)]
+def _chosen(part: Part, contours: np.ndarray) -> np.ndarray:
+    """Give the descriptor's contours that a part is about."""
+    return contours[list(part.rows)] if part.rows else contours[: len(part.contours)]
+
+
+def _derived(part: Part, rows: np.ndarray) -> np.ndarray:
+    """Give the derivatives of contours if a part is about them."""
     return delta(rows, order=part.delta) if part.delta else rows
 
 

@@ -171,7 +171,9 @@ def envelope_shape(contours: np.ndarray) -> np.ndarray:
     values = np.zeros((4, n_contours))
     for c in range(n_contours):
         x = contours[c]
-        peak, total, weighted = np.float64(x.max()), 0.0, 0.0
+        peak, total, weighted = 0.0, 0.0, 0.0
+        for t in range(n_frames):
+            peak = max(peak, np.float64(x[t]))
         first_20, first_90, last_20, last_90 = -1, -1, 0, 0
         for t in range(n_frames):
             level = x[t] / peak if peak > 0.0 else 1.0

@@ -449,11 +449,13 @@ def amplitude_counts(
         scale = np.float32(n_bins) / spread if spread > NO_SPREAD else np.float32(0.0)
         for i in range(length):
             places[i] = 4 * np.uint32(min((segments[s, i] - low) * scale, last)) + np.uint32(i & 3)
-        table[:] = 0
+        for place in range(4 * n_bins):
+            table[place] = 0
         for i in range(length):
             table[places[i]] += 1
         for b in range(n_bins):
-            counts[b, s] = table[4 * b : 4 * b + 4].sum()
+            for place in range(4 * b, 4 * b + 4):
+                counts[b, s] += table[place]
     return counts
 
 

@@ -312,7 +312,7 @@ def spectral_contrast(
 
     Returns
     -------
-    np.ndarray of shape (n_bands + 1, n_frames), float64
+    np.ndarray of shape (n_bands + 1, n_frames), float32
         ``10 log10`` of the mean of the largest 2 % of magnitudes over that of the smallest 2 %
         (at least one bin), both at least ``sqrt(LOG_FLOOR)``; as in
         ``librosa.feature.spectral_contrast``. 0 in silence.
