@@ -334,6 +334,7 @@ def extract(
             cache=cache,
             use_cache=not no_cache,
             progress=progress,
+            tell=_tell,
         )
     _say(f"{card['n_rows']} clips x {card['n_features']} features: {output}")
     if silent := card["silent"]:

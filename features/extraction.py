@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
@@ -30,6 +30,7 @@ from features.audio import (
     is_silent,
     stream_audio,
 )
+from features.holding import holding
 from features.manifest import Manifest
 from features.named_sets import AnyFeatureSet, get_feature_set
 from features.row_cache import RowCache
@@ -85,6 +86,7 @@ def extract_to_file(
     cache: str | PathLike[str] | None = None,
     use_cache: bool = True,
     progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
     """Compute the features of all clips and write the table, in memory that does not grow.
 
@@ -104,6 +106,8 @@ def extract_to_file(
         Whether to keep and use finished batches.
     progress : callable or None
         Called with (clips done, clips in all).
+    tell : callable or None
+        Called with a sentence if another process is writing the same table and is waited for.
 
     Returns
     -------
@@ -120,19 +124,41 @@ def extract_to_file(
     if len(manifest) == 0:
         raise ValueError("there are no clips to extract")
     features = get_feature_set(feature_set) if isinstance(feature_set, str) else feature_set
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with holding(out, tell=tell):
+        card, failures = _extract(
+            manifest, out, features, n_jobs or 1, cache, use_cache=use_cache, progress=progress
+        )
+    if card["n_rows"] == 0:
+        raise ValueError(
+            f"none of the {card['n_clips']} clips could be read; the first: "
+            f"{failures.iloc[0]['reason']} (all are listed in {out.name}.failures.csv)"
+        )
+    return card
+
+
+def _extract(
+    manifest: Manifest,
+    out: Path,
+    features: AnyFeatureSet,
+    n_jobs: int,
+    cache: str | PathLike[str] | None,
+    *,
+    use_cache: bool,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Give card and failures of the finished table."""
     fingerprint = _fingerprint(manifest, features)
     finished = _read_finished(out, fingerprint)
     if finished is not None:
-        card, failures = finished
-        _check_any_row(card, failures, out)
-        return card
+        return finished
     folder = Path(cache or f"{out}.cache")
     known = RowCache(folder, f"{features.digest} {_versions(features)}") if use_cache else None
     clip_ids = manifest.clips["clip_id"].tolist()
     failed: dict[int, str] = {}
     silent: list[str] = []
     with TableWriter(out, features.feature_names) as writer:
-        for positions, rows in _compute(manifest.audio_clips(), features, n_jobs or 1, known):
+        for positions, rows in _compute(manifest.audio_clips(), features, n_jobs, known):
             for position, row in zip(positions, rows, strict=True):
                 if row.values is None:
                     failed[position] = row.reason
@@ -147,8 +173,7 @@ def extract_to_file(
         good = [clip_id for k, clip_id in enumerate(clip_ids) if k not in failed]
         card = _card(manifest, features, good, silent, fingerprint)
         writer.finish(manifest, failures, card)
-    _check_any_row(card, failures, out)
-    return card
+    return card, failures
 
 
 def extract_table(
@@ -188,7 +213,8 @@ def extract_table(
         progress=progress,
     )
     # The manifest is at hand: reading it back would repeat its warnings.
-    return FeatureTable(read_values(out), manifest, read_failures(out), card)
+    with holding(Path(out)):
+        return FeatureTable(read_values(out), manifest, read_failures(out), card)
 
 
 def extract_rows(
@@ -247,14 +273,6 @@ def _read_finished(out: Path, fingerprint: str) -> tuple[dict[str, Any], pd.Data
         return card, failures
     except (OSError, ValueError):
         return None
-
-
-def _check_any_row(card: Mapping[str, Any], failures: pd.DataFrame, out: Path) -> None:
-    if card["n_rows"] == 0:
-        raise ValueError(
-            f"none of the {card['n_clips']} clips could be read; the first: "
-            f"{failures.iloc[0]['reason']} (all are listed in {out.name}.failures.csv)"
-        )
 
 
 def _compute(
