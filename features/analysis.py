@@ -408,12 +408,14 @@ class ClipAnalysis:
     def segments(self) -> np.ndarray:
         """Stretches end to end, (n_segments, segment_length), float32."""
         length, n = self.segment_length, self.n_segments
+        start = self.segment_range.start * length
+        stop = start + n * length
+        if stop <= self.level.n_timepoints:
+            return self.stretch(start, stop).reshape(n, length)
         segments = np.empty((n, length), dtype=np.float32)
-        if n:
-            start = self.segment_range.start * length
-            segments[:-1] = self.stretch(start, start + (n - 1) * length).reshape(n - 1, length)
-            last = min(start + (n - 1) * length, max(self.level.n_timepoints - length, 0))
-            segments[-1] = self.stretch(last, last + length)
+        segments[:-1] = self.stretch(start, stop - length).reshape(n - 1, length)
+        last = max(self.level.n_timepoints - length, 0)
+        segments[-1] = self.stretch(last, last + length)
         return segments
 
     @cached_property

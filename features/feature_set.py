@@ -20,7 +20,7 @@ import numpy as np
 
 from features.analysis import BLOCK_FRAMES, ClipAnalysis, Level
 from features.cepstral import delta
-from features.functionals import summarise
+from features.functionals import Summary, summarise
 
 Recipe = tuple[Callable[..., np.ndarray], tuple[tuple[str, Any], ...]]
 
@@ -106,6 +106,10 @@ class Part:
             "delta": self.delta,
             **({"rows": list(self.rows)} if self.rows else {}),
         }
+
+
+# Parts with the positions of their recipes, and what is wanted of their contours.
+Group = tuple[list[tuple[Part, int]], Summary]
 
 
 @dataclass(frozen=True)
@@ -325,12 +329,11 @@ class FeatureSet:
             )
         lengths = tuple(values.shape[1] == contours[0].shape[1] for values in contours)
         groups, order = self._groups(lengths)
-        tables = []
-        for functionals, members in groups:
+        values = []
+        for members, summary in groups:
             rows = [_derived(part, _chosen(part, contours[k])) for part, k in members]
-            joined = rows[0] if len(rows) == 1 else np.concatenate(rows)
-            tables.append(summarise(joined, functionals).ravel())
-        return np.concatenate(tables)[order]
+            values.append(summary.compute(np.concatenate(rows)))
+        return np.concatenate(values)[order]
 
     @cached_property
     def _plan(self) -> list[tuple[Part, int]]:
@@ -338,25 +341,22 @@ class FeatureSet:
         return [(part, self._recipes.index(part.recipe)) for part in self.parts]
 
     @cached_property
-    def _known_groups(self) -> dict[tuple[bool, ...], Any]:
+    def _known_groups(self) -> dict[tuple[bool, ...], tuple[list[Group], np.ndarray]]:
         return {}
 
-    def _groups(
-        self, lengths: tuple[bool, ...]
-    ) -> tuple[list[tuple[tuple[str, ...], list[tuple[Part, int]]]], np.ndarray]:
-        """Group the parts whose contours are alike, and say where their values go in the row."""
+    def _groups(self, lengths: tuple[bool, ...]) -> tuple[list[Group], np.ndarray]:
+        """Group the parts whose contours are equally long, and tell where their values go."""
         if lengths not in self._known_groups:
-            alike: dict[tuple[bool, tuple[str, ...]], list[int]] = {}
-            for position, (part, k) in enumerate(self._plan):
-                alike.setdefault((lengths[k], part.functionals), []).append(position)
             starts = np.cumsum([0, *(len(part.feature_names) for part in self.parts)])
-            places = [
-                np.arange(starts[k], starts[k + 1]) for members in alike.values() for k in members
-            ]
-            groups = [
-                (functionals, [self._plan[k] for k in members])
-                for (_, functionals), members in alike.items()
-            ]
+            groups, places = [], []
+            for length in sorted(set(lengths)):
+                chosen = [
+                    k for k, (_, recipe) in enumerate(self._plan) if lengths[recipe] == length
+                ]
+                members = [self._plan[k] for k in chosen]
+                wanted = [part.functionals for part, _ in members for _ in part.contours]
+                groups.append((members, Summary(wanted)))
+                places += [np.arange(starts[k], starts[k + 1]) for k in chosen]
             self._known_groups[lengths] = groups, np.argsort(np.concatenate(places))
         return self._known_groups[lengths]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
 
 import numpy as np
 
@@ -21,8 +20,6 @@ N_POINTS = 16
 MOMENTS = ("mean", "std", "skewness", "kurtosis", "slope")
 POINTS = tuple(f"point_{k:02d}" for k in range(N_POINTS))
 ENVELOPE = ("log_attack", "log_decay", "centre", "crest")
-Selection = slice | list[int]
-
 SILENCES = ("leading", "trailing")
 PULSE = ("pulse_period", "pulse_strength", "pulse_ratio")
 
@@ -309,8 +306,59 @@ def list_functionals() -> list[str]:
     return [name for names, _ in _FAMILIES for name in names]
 
 
+class Summary:
+    """Which functionals are wanted of which contours; each family is computed once for all.
+
+    Parameters
+    ----------
+    wanted : sequence of sequence of str
+        Names from `list_functionals`, for each contour.
+
+    Raises
+    ------
+    ValueError
+        If a functional is unknown.
+    """
+
+    def __init__(self, wanted: Sequence[Sequence[str]]) -> None:
+        unknown = sorted({name for names in wanted for name in names} - set(list_functionals()))
+        if unknown:
+            raise ValueError(f"functionals must be among {list_functionals()}, got {unknown}")
+        self._families: list[tuple[Callable, list[int] | None]] = []
+        places: dict[tuple[int, str], int] = {}
+        for names, compute in _FAMILIES:
+            rows = [k for k, own in enumerate(wanted) if not set(names).isdisjoint(own)]
+            if rows:
+                n_before = len(places)
+                self._families.append((compute, rows if len(rows) < len(wanted) else None))
+                for value, name in enumerate(names):
+                    for column, row in enumerate(rows):
+                        places[row, name] = n_before + value * len(rows) + column
+        order = [places[row, name] for row, names in enumerate(wanted) for name in names]
+        self._order = np.array(order, dtype=np.intp)
+
+    def compute(self, contours: np.ndarray) -> np.ndarray:
+        """Compute what is wanted.
+
+        Parameters
+        ----------
+        contours : np.ndarray of shape (n_contours, n_frames), float32
+            One contour a row, in one piece; at least one frame.
+
+        Returns
+        -------
+        np.ndarray of shape (n_values,), float64
+            The functionals of the first contour, as wanted, then of the next.
+        """
+        values = [
+            compute(contours if rows is None else contours[rows]).ravel()
+            for compute, rows in self._families
+        ]
+        return np.concatenate(values)[self._order]
+
+
 def summarise(contours: np.ndarray, functionals: Sequence[str]) -> np.ndarray:
-    """Reduce contours to numbers.
+    """Reduce contours to numbers, the same of all.
 
     Parameters
     ----------
@@ -335,33 +383,12 @@ def summarise(contours: np.ndarray, functionals: Sequence[str]) -> np.ndarray:
     >>> summarise(np.array([[1.0, 2.0, 3.0]]), ["mean", "max", "slope"])
     array([[2., 3., 1.]])
     """
-    families = _families_of(tuple(functionals))
     contours = np.ascontiguousarray(contours, dtype=np.float32)
     n_at_once = max(1, MAX_VALUES_AT_ONCE // contours.shape[1])
     table = np.empty((len(contours), len(functionals)))
     for k in range(0, len(contours), n_at_once):
-        for compute, wanted, columns in families:
-            table[k : k + n_at_once, columns] = compute(contours[k : k + n_at_once])[wanted].T
+        some = contours[k : k + n_at_once]
+        table[k : k + n_at_once] = (
+            Summary([functionals] * len(some)).compute(some).reshape(len(some), len(functionals))
+        )
     return table
-
-
-@cache
-def _families_of(functionals: tuple[str, ...]) -> list[tuple[Callable, Selection, Selection]]:
-    """Give what to compute, which of its rows are wanted, and in which columns they go."""
-    unknown = sorted(set(functionals) - set(list_functionals()))
-    if unknown:
-        raise ValueError(f"functionals must be among {list_functionals()}, got {unknown}")
-    families = []
-    for names, compute in _FAMILIES:
-        columns = [k for k, name in enumerate(functionals) if name in names]
-        if columns:
-            wanted = [names.index(functionals[k]) for k in columns]
-            families.append((compute, _as_slice(wanted), _as_slice(columns)))
-    return families
-
-
-def _as_slice(positions: list[int]) -> Selection:
-    """Give neighbours as a slice, which numpy takes in a tenth of the time."""
-    if positions == list(range(positions[0], positions[-1] + 1)):
-        return slice(positions[0], positions[-1] + 1)
-    return positions
