@@ -10,9 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,14 +20,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from features.analysis import measure_level
-from features.audio import (
-    SILENCE_PEAK,
-    AudioDecodeError,
-    Clip,
-    is_silent,
-    stream_audio,
-)
+from features.audio import Clip
+from features.clip_row import Row, compute_row
 from features.holding import holding
 from features.manifest import Manifest
 from features.named_sets import AnyFeatureSet, get_feature_set
@@ -46,35 +38,10 @@ from features.table import (
 )
 
 # The libraries that make the numbers: a new version of one makes a new cache.
-NUMERIC_LIBRARIES = ("numpy", "scipy", "soundfile", "soxr")
+NUMERIC_LIBRARIES = ("numpy", "scipy", "numba", "soundfile", "soxr")
 
 # Large enough that handing out work costs nothing, small enough that a kill loses a second.
 MAX_BATCH = 32
-
-# Pieces of 30 s; a clip of more is read twice rather than held in memory.
-MAX_PIECES = 10
-
-# What one bad clip may raise: undecodable, not finite, vanished, too long for the memory.
-CLIP_ERRORS = (AudioDecodeError, ValueError, OSError, MemoryError)
-
-
-@dataclass(frozen=True)
-class Row:
-    """What became of one clip.
-
-    Parameters
-    ----------
-    values : np.ndarray of shape (n_features,), float32, or None
-        The features; None if the clip failed.
-    silent : bool
-        Whether it never passes -80 dBFS.
-    reason : str
-        Why it failed; empty if it didn't.
-    """
-
-    values: np.ndarray | None
-    silent: bool = False
-    reason: str = ""
 
 
 def extract_to_file(
@@ -303,11 +270,11 @@ def _extract_batch(
 ) -> tuple[range, list[Row]]:
     """Give the rows of a batch, from the cache where it has them."""
     if known is None:
-        return positions, [_extract_one(clip, features) for clip in clips]
+        return positions, [compute_row(clip, features) for clip in clips]
     keys = [known.key(clip) for clip in clips]
     found = known.read(keys)
     rows = [
-        Row(*found[key]) if key in found else _extract_one(clip, features)
+        Row(*found[key]) if key in found else compute_row(clip, features)
         for key, clip in zip(keys, clips, strict=True)
     ]
     fresh = {
@@ -318,27 +285,6 @@ def _extract_batch(
     if fresh:
         known.write(fresh)
     return positions, rows
-
-
-def _extract_one(clip: Clip, features: AnyFeatureSet) -> Row:
-    try:
-        pieces = _decode(clip, features.sr)
-        first = list(islice(pieces, MAX_PIECES + 1))
-        if len(first) <= MAX_PIECES:
-            waveform = first[0] if len(first) == 1 else np.concatenate(first)
-            return Row(features.compute(waveform), is_silent(waveform))
-        # Too long to hold: it is read twice, first for its level.
-        level = measure_level(chain(first, pieces))
-        del first
-        row = features.compute_stream(_decode(clip, features.sr), level)
-        return Row(row, level.peak < SILENCE_PEAK)
-    except CLIP_ERRORS as exc:
-        reason = exc.reason if isinstance(exc, AudioDecodeError) else str(exc)
-        return Row(None, reason=reason or type(exc).__name__)
-
-
-def _decode(clip: Clip, sr: int) -> Iterator[np.ndarray]:
-    return stream_audio(clip.path, sr=sr, start_s=clip.start_s, end_s=clip.end_s)
 
 
 def _card(
