@@ -9,7 +9,6 @@ the same numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 
 import numpy as np
@@ -17,16 +16,15 @@ import scipy.fft
 import scipy.sparse
 
 from features.filterbanks import sparse_mel_filterbank
-from features.kernels import (
+from features.kernels.spectra import (
     filter_sums,
-    frame_sums,
     put_power,
-    scaled,
     spectral_shape,
-    sum_of_squares,
     sums_and_peaks,
     windowed_frames,
 )
+from features.kernels.waveforms import frame_sums, scaled
+from features.level import Level, measure_level
 
 # -100 dB against white noise of the clip's level: the quantisation noise of a loud 16-bit
 # recording, and well above the rounding of a float32 FFT.
@@ -38,94 +36,8 @@ BLOCK_FRAMES = 512
 # Frames transformed at once: half a megabyte, which stays in a core's own cache.
 FFT_FRAMES = 32
 
-# Samples whose squares are summed at once: a clip read in pieces has the level of the whole.
-LEVEL_CHUNK = 2**20
-
 # Sound kept on both sides of a block of a stream: more than any descriptor looks beyond its frames.
 MARGIN = 2**16
-
-
-@dataclass(frozen=True)
-class Level:
-    """How long and how loud a clip is.
-
-    Parameters
-    ----------
-    n_timepoints : int
-        Samples.
-    peak : float
-        Largest absolute sample.
-    sum_of_squares : float
-        Of the samples.
-    """
-
-    n_timepoints: int
-    peak: float
-    sum_of_squares: float
-
-    @property
-    def rms(self) -> float:
-        """Root of the mean square."""
-        return float(np.sqrt(self.sum_of_squares / self.n_timepoints))
-
-    @property
-    def gain(self) -> float:
-        """What brings the RMS to 1.
-
-        0 if no sample passes the smallest normal float32 number (1.2e-38), below which a waveform
-        has lost its shape.
-        """
-        return 1.0 / self.rms if self.peak > np.finfo(np.float32).tiny else 0.0
-
-
-def measure_level(pieces: Iterable[np.ndarray]) -> Level:
-    """Measure a clip that comes in pieces.
-
-    Parameters
-    ----------
-    pieces : iterable of np.ndarray of shape (n,), float32
-        The clip; how it is cut does not matter.
-
-    Returns
-    -------
-    Level
-        Of the whole.
-
-    Raises
-    ------
-    ValueError
-        If there are no samples, or some are not finite.
-    """
-    n_timepoints, peak, squares = 0, 0.0, 0.0
-    for chunk in _rechunk(pieces, LEVEL_CHUNK):
-        n_timepoints += len(chunk)
-        chunk_peak = max(float(chunk.max()), -float(chunk.min()))
-        if not np.isfinite(chunk_peak):
-            n_bad = np.count_nonzero(~np.isfinite(chunk))
-            raise ValueError(f"a waveform must be finite, got {n_bad} NaN or inf samples")
-        peak = max(peak, chunk_peak)
-        squares += sum_of_squares(chunk)
-    if n_timepoints == 0:
-        raise ValueError("a waveform must have at least one sample, got none")
-    return Level(n_timepoints, peak, squares)
-
-
-def _rechunk(pieces: Iterable[np.ndarray], length: int) -> Iterator[np.ndarray]:
-    """Cut what comes in pieces into chunks of one length; the last is shorter."""
-    held: list[np.ndarray] = []
-    n_held = 0
-    for piece in pieces:
-        held.append(piece)
-        n_held += len(piece)
-        if n_held >= length:
-            whole = held[0] if len(held) == 1 else np.concatenate(held)
-            n_chunks = n_held // length
-            for k in range(n_chunks):
-                yield whole[k * length : (k + 1) * length]
-            held = [whole[n_chunks * length :]]
-            n_held = len(held[0])
-    if n_held:
-        yield held[0] if len(held) == 1 else np.concatenate(held)
 
 
 @lru_cache(maxsize=16)

@@ -15,7 +15,7 @@ import scipy.sparse
 
 from features.analysis import LOG_FLOOR, ClipAnalysis
 from features.filterbanks import sparse_gammatone_filterbank, sparse_linear_filterbank
-from features.kernels import filter_sums, weighted_neighbours
+from features.kernels.spectra import filter_sums, weighted_neighbours
 
 
 def log_mel(analysis: ClipAnalysis) -> np.ndarray:

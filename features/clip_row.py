@@ -8,8 +8,8 @@ from itertools import chain, islice
 
 import numpy as np
 
-from features.analysis import measure_level
 from features.audio import SILENCE_PEAK, AudioDecodeError, Clip, is_silent, stream_audio
+from features.level import measure_level
 from features.named_sets import AnyFeatureSet
 
 # Pieces of 30 s; a clip of more is read twice rather than held in memory.

@@ -13,7 +13,8 @@ import scipy.fft
 
 from features.analysis import ClipAnalysis
 from features.compiled import compiled
-from features.kernels import amplitude_counts, centred, order_counts, put_power
+from features.kernels.spectra import put_power
+from features.kernels.waveforms import amplitude_counts, centred, order_counts
 
 # Samples are alike if they differ by no more than this share of their standard deviation.
 ALIKE = 0.2

@@ -18,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from features.analysis import BLOCK_FRAMES, ClipAnalysis, Level
+from features.analysis import BLOCK_FRAMES, ClipAnalysis
 from features.cepstral import delta
+from features.contours import Recipe, compute_contours
 from features.functionals import Summary, summarise
-
-Recipe = tuple[Callable[..., np.ndarray], tuple[tuple[str, Any], ...]]
+from features.level import Level
 
 # Raise it with every change of the numbers that the names do not show: it is part of the digest.
 REVISION = 1
@@ -263,7 +263,7 @@ class FeatureSet:
         pieces : iterable of np.ndarray of shape (n,), float32
             The clip at `sr`, from the beginning; how it is cut does not matter.
         level : Level
-            Of the whole clip: see `features.analysis.measure_level`.
+            Of the whole clip: see `features.level.measure_level`.
 
         Returns
         -------
@@ -286,35 +286,11 @@ class FeatureSet:
         }
 
     def _reduce(self, blocks: Iterable[ClipAnalysis]) -> np.ndarray:
-        return self._summarise(self._compute_contours(blocks)).astype(np.float32)
+        return self._summarise(compute_contours(blocks, self._recipes)).astype(np.float32)
 
     @cached_property
     def _recipes(self) -> list[Recipe]:
         return list(dict.fromkeys(part.recipe for part in self.parts))
-
-    def _compute_contours(self, blocks: Iterable[ClipAnalysis]) -> list[np.ndarray]:
-        """Give the contours of each recipe, float32."""
-        contours: list[np.ndarray] = []
-        n_done = np.zeros(len(self._recipes), dtype=int)
-        for block in blocks:
-            is_whole = block.n_frames == block.n_clip_frames
-            for k, (descriptor, settings) in enumerate(self._recipes):
-                values = descriptor(block, **dict(settings)).astype(np.float32, copy=False)
-                if is_whole:
-                    contours.append(values)
-                    continue
-                if len(contours) == k:
-                    # Frames outnumber segments, or nearly so: what is too much is cut off below.
-                    n_values = max(block.n_clip_frames, block.n_clip_segments)
-                    if values.shape[1] == block.n_segments != block.n_frames:
-                        n_values = block.n_clip_segments
-                    contours.append(np.empty((len(values), n_values), dtype=np.float32))
-                stop = n_done[k] + values.shape[1]
-                contours[k][:, n_done[k] : stop] = values
-                n_done[k] = stop
-            if is_whole:
-                return contours
-        return [whole[:, :n] for whole, n in zip(contours, n_done, strict=True)]
 
     def _summarise(self, contours: list[np.ndarray]) -> np.ndarray:
         """Apply the functionals, to all contours of one length and purpose at once."""

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from features.analysis import Level, measure_level
 from features.feature_set import check_waveform, hash_card
+from features.level import Level, measure_level
 
 # Raise it when what is done to a clip before openSMILE sees it changes: it is part of the digest.
 REVISION = 1
@@ -195,7 +195,7 @@ class OpenSmileSet:
         pieces : iterable of np.ndarray of shape (n,), float32
             The clip at 16 kHz, from the beginning.
         level : Level
-            Of the whole clip: see `features.analysis.measure_level`.
+            Of the whole clip: see `features.level.measure_level`.
 
         Returns
         -------

@@ -13,7 +13,7 @@ import numpy as np
 
 from features.analysis import LOG_FLOOR, ClipAnalysis
 from features.filterbanks import mel_edges
-from features.kernels import (
+from features.kernels.spectra import (
     bin_products,
     bins_below,
     extreme_means,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from features.analysis import ClipAnalysis
-from features.kernels import difference_variances
+from features.kernels.waveforms import difference_variances
 
 
 def zero_crossing_rate(analysis: ClipAnalysis) -> np.ndarray:

@@ -10,7 +10,7 @@ import scipy.sparse
 from features.analysis import ClipAnalysis
 from features.constant_q import constant_q
 from features.filterbanks import sparse_chroma_filterbank
-from features.kernels import filter_sums
+from features.kernels.spectra import filter_sums
 
 # Mean magnitude of a pitch class, where white noise of the clip's level has 1.1: float32 transforms
 # leave some 4e-5 of a loud bass note in the silence before and after it.

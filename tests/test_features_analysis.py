@@ -4,7 +4,8 @@ import librosa
 import numpy as np
 import pytest
 
-from features.analysis import ClipAnalysis, Level, measure_level
+from features.analysis import ClipAnalysis
+from features.level import Level, measure_level
 
 SR = 22050
 
@@ -39,7 +40,7 @@ def test_the_level_before_normalising_is_known():
 
 @pytest.mark.parametrize("sizes", [(5000,), (1, 4999), (2500, 0, 2500), (512,) * 9 + (392,)])
 def test_the_level_does_not_depend_on_how_a_clip_is_cut(rng, monkeypatch, sizes):
-    monkeypatch.setattr("features.analysis.LEVEL_CHUNK", 700)
+    monkeypatch.setattr("features.level.LEVEL_CHUNK", 700)
     waveform = rng.standard_normal(5000).astype(np.float32)
     pieces = np.split(waveform, np.cumsum(sizes)[:-1])
     assert measure_level(pieces) == measure_level([waveform])

@@ -4,8 +4,9 @@ import librosa
 import numpy as np
 import pytest
 
-from features.analysis import ClipAnalysis, measure_level
+from features.analysis import ClipAnalysis
 from features.constant_q import constant_q
+from features.level import measure_level
 
 SR = 22050
 

@@ -12,9 +12,9 @@ from hypothesis.extra.numpy import arrays
 from threadpoolctl import threadpool_limits
 
 import features.feature_set
-from features.analysis import measure_level
 from features.cepstral import mfcc
 from features.feature_set import NUISANCE, FeatureSet, Part
+from features.level import measure_level
 from features.named_sets import get_feature_set, list_feature_sets
 
 SR = 22050

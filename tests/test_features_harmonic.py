@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from features.analysis import ClipAnalysis, measure_level
+from features.analysis import ClipAnalysis
 from features.harmonic import harmonic_percussive, running_median
+from features.level import measure_level
 
 SR = 22050
 

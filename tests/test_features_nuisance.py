@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import scipy.signal
 
-from features.analysis import ClipAnalysis, measure_level
+from features.analysis import ClipAnalysis
 from features.functionals import SILENCES, summarise
+from features.level import measure_level
 from features.nuisance import (
     K_WEIGHTING,
     bandwidth_hz,

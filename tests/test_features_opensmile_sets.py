@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import soundfile
 
-from features.analysis import Level, measure_level
 from features.extraction import extract_table
 from features.extractor import AudioFeatureExtractor
 from features.feature_set_cards import feature_set_from_card
+from features.level import Level, measure_level
 from features.manifest import make_manifest
 from features.named_sets import get_feature_set
 from features.opensmile_sets import LONGEST_S, OPENSMILE_SETS, OpenSmileSet

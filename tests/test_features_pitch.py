@@ -4,7 +4,8 @@ import librosa
 import numpy as np
 import pytest
 
-from features.analysis import ClipAnalysis, measure_level
+from features.analysis import ClipAnalysis
+from features.level import measure_level
 from features.pitch import inharmonicity, yin
 
 SR = 22050

@@ -5,7 +5,8 @@ import pytest
 import pywt
 import scipy.stats
 
-from features.analysis import ClipAnalysis, measure_level
+from features.analysis import ClipAnalysis
+from features.level import measure_level
 from features.wavelet import scalogram, wavelet_energies, wavelet_entropies
 
 SR = 22050
