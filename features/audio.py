@@ -21,13 +21,22 @@ import numpy as np
 import soundfile
 import soxr
 
-from features.declared_length import declared_frames, is_ogg_ended, mp3_declared_frames
+from features.container_audio import (
+    CONTAINER_SUFFIXES,
+    ContainerError,
+    ContainerFile,
+    open_container,
+)
+from features.declared_length import (
+    declared_frames,
+    is_mp4_ended,
+    is_ogg_ended,
+    is_webm_ended,
+    mp3_declared_frames,
+)
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".opus")
 """File name endings that libsndfile decodes."""
-
-# Sound that is listed all the same, so that it fails by name instead of vanishing.
-UNDECODED_SUFFIXES = (".m4a", ".aac", ".mp4", ".webm", ".wma", ".amr")
 
 # A broken header may claim any rate; resampling from 1 Hz would multiply the memory by 22,050.
 MIN_SR, MAX_SR = 1_000, 768_000
@@ -37,6 +46,9 @@ SILENCE_PEAK = 1e-4
 
 # Encoders pad: a segment's end or an Ogg file's length may pass the last sample by this much.
 LENGTH_TOLERANCE_S = 0.06
+
+# Formats, as their readers call them, that may be cut where no length is contradicted.
+END_CHECKS = {"OGG": is_ogg_ended, "MOV": is_mp4_ended, "MATROSKA": is_webm_ended}
 
 # Float files may pass 1.0, but near the end of float32 mixing and resampling overflow.
 MAX_AMPLITUDE = 1e30
@@ -92,7 +104,8 @@ class AudioInfo:
     n_channels : int
         Number of channels.
     duration_s : float
-        Length in seconds; an estimate for an MP3 that does not carry its length.
+        Length in seconds; an estimate for an MP3 that does not carry its length, up to two coded
+        frames off for a container.
     codec : str
         Container and coding, such as ``"WAV PCM_16"``.
     """
@@ -132,13 +145,14 @@ class _EndlessFile(io.FileIO):
 
 
 @contextmanager
-def _opened(path: str | PathLike[str]) -> Iterator[soundfile.SoundFile]:
+def _opened(path: str | PathLike[str]) -> Iterator[soundfile.SoundFile | ContainerFile]:
     """Open a file, with every way to fail turned into AudioDecodeError."""
     # soundfile raises TypeError, since such a file tells neither rate nor format.
     if os.fspath(path).lower().endswith(".raw"):
         raise AudioDecodeError(path, ".raw has no header; convert it to wav, flac, ogg or mp3")
+    is_container = Path(path).suffix.lower() in CONTAINER_SUFFIXES
     try:
-        with _SoundFile(path) as file:
+        with open_container(path) if is_container else _SoundFile(path) as file:
             if not MIN_SR <= file.samplerate <= MAX_SR:
                 raise AudioDecodeError(
                     path, f"sampling rate must be {MIN_SR} to {MAX_SR} Hz, got {file.samplerate}"
@@ -146,6 +160,8 @@ def _opened(path: str | PathLike[str]) -> Iterator[soundfile.SoundFile]:
             yield file
     except FileNotFoundError as exc:
         raise AudioDecodeError(path, "no such file") from exc
+    except ContainerError as exc:
+        raise AudioDecodeError(path, str(exc)) from exc
     except soundfile.LibsndfileError as exc:
         raise AudioDecodeError(path, _reason_not_opened(Path(path), exc)) from exc
     except OSError as exc:
@@ -163,15 +179,13 @@ def _reason_not_opened(path: Path, exc: soundfile.LibsndfileError) -> str:
         return os_error.strerror or str(os_error)
     if empty:
         return "the file is empty (zero bytes)"
-    if path.suffix.lower() in UNDECODED_SUFFIXES:
-        return f"{path.suffix} is not supported; convert it to wav, flac, ogg or mp3"
     # libsndfile says of a broken MP3 that it does not exist; it was read a moment ago.
     known = "not exist" not in exc.error_string
     return f"cannot be decoded ({exc.error_string if known else 'Format not recognised.'})"
 
 
 @contextmanager
-def _opened_to_decode(path: str | PathLike[str]) -> Iterator[soundfile.SoundFile]:
+def _opened_to_decode(path: str | PathLike[str]) -> Iterator[soundfile.SoundFile | ContainerFile]:
     """Open a file so that reading goes on to its last sample."""
     with _opened(path) as file:
         if file.format != "MP3" or mp3_declared_frames(path) is not None:
@@ -202,7 +216,8 @@ def list_audio_files(root: str | PathLike[str]) -> list[Path]:
     root = Path(root)
     if not root.is_dir():
         raise FileNotFoundError(f"no such folder: {root}")
-    endings = {*SUFFIXES, *UNDECODED_SUFFIXES}
+    # Without PyAV too, so that its files fail by name instead of vanishing.
+    endings = {*SUFFIXES, *CONTAINER_SUFFIXES}
     found = (path for path in root.rglob("*") if path.suffix.lower() in endings)
     visible = [
         path
@@ -232,7 +247,8 @@ def read_info(path: str | PathLike[str]) -> AudioInfo:
     """
     with _opened(path) as file:
         codec = f"{file.format} {file.subtype}"
-        return AudioInfo(file.samplerate, file.channels, file.frames / file.samplerate, codec)
+        frames = file.count_frames() if isinstance(file, ContainerFile) else file.frames
+        return AudioInfo(file.samplerate, file.channels, frames / file.samplerate, codec)
 
 
 def stream_audio(
@@ -312,18 +328,20 @@ def _segment_bounds(
     )
 
 
-def _seek(file: soundfile.SoundFile, first: int, path: str | PathLike[str]) -> None:
+def _seek(file: soundfile.SoundFile | ContainerFile, first: int, path: str | PathLike[str]) -> None:
+    if first < file.frames:
+        file.seek(first)
+    # A container's length is known once its end was met.
     if first >= file.frames:
         length_s = file.frames / file.samplerate
         raise AudioDecodeError(
             path,
             f"segment starts at {first / file.samplerate:.3f} s, file ends at {length_s:.3f} s",
         )
-    file.seek(first)
 
 
 def _check_reached_end(
-    file: soundfile.SoundFile,
+    file: soundfile.SoundFile | ContainerFile,
     path: str | PathLike[str],
     position: int,
     first: int,
@@ -332,7 +350,8 @@ def _check_reached_end(
     """Raise if decoding gave nothing, or less than the header or the segment promises."""
     if position == first:
         raise AudioDecodeError(path, "no samples")
-    if last is None and file.format == "OGG" and not is_ogg_ended(path):
+    is_ended = END_CHECKS.get(file.format)
+    if last is None and is_ended is not None and not is_ended(path):
         reached_s = position / file.samplerate
         raise AudioDecodeError(
             path, f"decoding stops at {reached_s:.3f} s, not at an end (truncated?)"
@@ -369,7 +388,8 @@ def load_audio(
     Parameters
     ----------
     path : str or path-like
-        A file in any format that libsndfile reads: wav, flac, ogg, mp3 and others.
+        A file in any format that libsndfile reads: wav, flac, ogg, mp3 and others. With the extra
+        `av` also m4a, webm and other containers: see `features.container_audio`.
     sr : int or None
         Rate in Hz to resample to (soxr, high quality); None keeps the file's own.
     start_s, end_s : float or None

@@ -19,6 +19,9 @@ MP3_PADDING_FRAMES = 3
 # Bytes: a header, 255 segments of 255 and their lengths.
 MAX_OGG_PAGE = 27 + 255 + 255 * 255
 
+# Boxes and blocks that are walked: five hours of a browser's, and an end to what was made to hang.
+MAX_PARTS = 1_000_000
+
 
 def declared_frames(file: soundfile.SoundFile, path: str | PathLike[str]) -> int | None:
     """Give the sample count that a header promises at least.
@@ -107,3 +110,75 @@ def is_ogg_ended(path: str | PathLike[str]) -> bool:
     flags, n_segments = page[5], page[26]
     length = 27 + n_segments + sum(page[27 : 27 + n_segments])
     return bool(flags & 4) and len(page) >= length
+
+
+def is_mp4_ended(path: str | PathLike[str]) -> bool:
+    """Whether the last box of an MP4 file is whole.
+
+    A file in fragments has no length in its header: FFmpeg takes the last whole one for the end.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    bool
+        False for a cut file, unless the cut falls between two boxes.
+    """
+    with open(path, "rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        position = 0
+        for _ in range(MAX_PARTS):
+            if position + 8 > end:
+                break
+            stream.seek(position)
+            head = stream.read(16)
+            size, kind = struct.unpack_from(">I4s", head)
+            if size == 1 and len(head) == 16:
+                size = struct.unpack_from(">Q", head, 8)[0]
+            position += size
+            if size < 8:  # the last box, of open end, or what is no box
+                return True
+            if position > end:
+                return kind not in (b"moof", b"mdat", b"moov")
+    return True
+
+
+def is_webm_ended(path: str | PathLike[str]) -> bool:
+    """Whether the last element of a WebM or Matroska file is whole.
+
+    What a browser records has no length in its header: FFmpeg leaves a cut last block out.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file.
+
+    Returns
+    -------
+    bool
+        False for a cut file, unless the cut falls between two blocks.
+    """
+    with open(path, "rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        position = 0
+        for _ in range(MAX_PARTS):
+            if position >= end:
+                break
+            stream.seek(position)
+            head = stream.read(12)
+            # Both numbers tell their own length by the zeros before their first set bit.
+            n_name = 9 - head[0].bit_length()
+            n_size = 9 - head[n_name].bit_length() if len(head) > n_name else 0
+            if n_name > 4 or n_size > 8:  # no element
+                return True
+            if not n_size or len(head) < n_name + n_size:
+                return False
+            mask = (1 << 7 * n_size) - 1
+            size = int.from_bytes(head[n_name : n_name + n_size]) & mask
+            is_open = size == mask and head[:n_name] in (b"\x18\x53\x80\x67", b"\x1f\x43\xb6\x75")
+            # A live recording's segment and clusters are of unknown length: their parts are walked.
+            position += n_name + n_size + (0 if is_open else size)
+    return position <= end
