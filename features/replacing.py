@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,3 +47,18 @@ def replacing(path: Path) -> Iterator[Path]:
     with unfinished(path) as partial:
         yield partial
         partial.replace(path)
+
+
+def remove_unfinished(*paths: Path) -> None:
+    """Remove what killed processes have left of files they were writing.
+
+    Parameters
+    ----------
+    *paths : Path
+        The final names, which nobody may be writing now.
+    """
+    for path in paths:
+        left = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part")
+        for sibling in path.parent.iterdir():
+            if left.fullmatch(sibling.name):
+                sibling.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import lru_cache
@@ -17,8 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from features.audio import Clip
+from features.remote import identify, local_path
 
 FILE_NAME = "rows.sqlite"
+SCHEMA_VERSION = 1
 
 # Another process may hold the file for as long as one batch takes to be written to a slow disk.
 BUSY_TIMEOUT_S = 60.0
@@ -29,6 +32,23 @@ def _hash_file(path: str, size: int, mtime_ns: int) -> str:
     """SHA-256 of a file; size and time are there so that a file changed since is hashed anew."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _hash_content(path: str) -> str:
+    """SHA-256 of a file; empty if it cannot be read."""
+    try:
+        status = os.stat(path)
+        regular = stat.S_ISREG(status.st_mode)
+        return _hash_file(path, status.st_size, status.st_mtime_ns) if regular else ""
+    except OSError:
+        return ""
+
+
+def _advise(path: Path, exc: Exception) -> str:
+    return (
+        f"the cache {path} cannot be used: {exc}; make room, remove it if it is damaged, name "
+        "another by --cache, or run with --no-cache"
+    )
 
 
 class RowCache:
@@ -45,12 +65,17 @@ class RowCache:
     def __init__(self, folder: Path, settings: str) -> None:
         self.folder = folder
         self.settings = settings
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise OSError(_advise(folder, exc)) from exc
         with self._connection() as connection:
             connection.execute(
                 "CREATE TABLE IF NOT EXISTS rows"
                 " (key TEXT PRIMARY KEY, silent INTEGER, row BLOB) WITHOUT ROWID"
             )
+            # A cache that cannot be written to is told now, not after the first batch.
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -62,10 +87,7 @@ class RowCache:
                 connection.execute("PRAGMA synchronous=NORMAL")
                 yield connection
         except sqlite3.Error as exc:
-            raise OSError(
-                f"the cache {path} cannot be used: {exc}; make room or remove it, or run with "
-                "--no-cache"
-            ) from exc
+            raise OSError(_advise(path, exc)) from exc
 
     def key(self, clip: Clip) -> str:
         """Name a clip by what it holds.
@@ -78,13 +100,17 @@ class RowCache:
         Returns
         -------
         str
-            SHA-256 in hexadecimal of the file's bytes, the part and the settings; empty if the
-            file cannot be read.
+            SHA-256 in hexadecimal of the file's bytes (if it is remote: its URI and state), the
+            part and the settings; empty if the file cannot be read.
         """
-        try:
-            status = os.stat(clip.path)
-            content = _hash_file(clip.path, status.st_size, status.st_mtime_ns)
-        except OSError:
+        path = local_path(clip.path)
+        if path is None:
+            # Its bytes are far away: what its place tells of it must do.
+            state = identify([clip.path])[clip.path]
+            content = "" if state == "missing" else f"{clip.path} {state}"
+        else:
+            content = _hash_content(path)
+        if not content:
             return ""
         text = f"{content} {clip.start_s} {clip.end_s} {self.settings}"
         return hashlib.sha256(text.encode()).hexdigest()

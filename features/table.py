@@ -84,6 +84,22 @@ def _beside(path: Path, what: str) -> Path:
     return path.with_name(f"{path.name}.{what}")
 
 
+def parts_beside(path: str | PathLike[str]) -> list[Path]:
+    """Name the files that belong to a table and lie beside it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The `.parquet` file.
+
+    Returns
+    -------
+    list of Path
+        Card, failures and manifest.
+    """
+    return [_beside(Path(path), what) for what in ("card.json", "failures.csv", "manifest.csv")]
+
+
 class TableWriter:
     """Write a table as its rows come, in memory that does not grow with it.
 

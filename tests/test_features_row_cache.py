@@ -1,6 +1,7 @@
 """The row cache: rows by content, shared by several writers."""
 
 import os
+import resource
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -139,3 +140,53 @@ def test_a_damaged_cache_is_refused_with_advice(tmp_path):
     (tmp_path / "rows.sqlite").write_text("this is no database, and long enough to show it" * 10)
     with pytest.raises(OSError, match=r"the cache .*rows\.sqlite cannot be used.*--no-cache"):
         RowCache(tmp_path, "settings")
+
+
+def test_a_cache_that_is_damaged_in_the_middle_is_refused_with_advice(cache, rng):
+    cache.write({str(k): (rng.random(500, dtype=np.float32), False) for k in range(50)})
+    path = cache.folder / "rows.sqlite"
+    content = bytearray(path.read_bytes())
+    content[4096:] = rng.bytes(len(content) - 4096)
+    path.write_bytes(content)
+    with pytest.raises(OSError, match=r"cannot be used: .*malformed.*remove it"):
+        cache.read([str(k) for k in range(50)])
+
+
+def test_a_full_disk_costs_the_batch_and_not_the_rows_before_it(cache):
+    row = np.ones(2000, dtype=np.float32)
+    cache.write({"a": (row, False)})
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # The system refuses to let files grow: as much of a full disk as a test may have.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65536, hard))
+    try:
+        with pytest.raises(OSError, match=r"the cache .*cannot be used: .*make room.*--no-cache"):
+            cache.write({str(k): (row, False) for k in range(50)})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert sorted(cache.read(["a", "0"])) == ["a"]
+    cache.write({"b": (row, False)})
+    assert sorted(RowCache(cache.folder, "settings").read(["a", "b"])) == ["a", "b"]
+
+
+def test_a_cache_that_cannot_be_written_to_is_refused_when_it_is_opened(cache, monkeypatch):
+    connect = sqlite3.connect
+
+    def connect_to_read(path, **settings):
+        return connect(f"file:{path}?mode=ro", uri=True, **settings)
+
+    monkeypatch.setattr("features.row_cache.sqlite3.connect", connect_to_read)
+    with pytest.raises(OSError, match=r"cannot be used: .*readonly.*name another by --cache"):
+        RowCache(cache.folder, "settings")
+
+
+def test_a_cache_below_a_file_is_refused_with_advice(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"the cache .*cannot be used.*--no-cache"):
+        RowCache(tmp_path / "file" / "cache", "settings")
+
+
+@pytest.mark.parametrize("name", ["pipe.wav", "folder.wav"])
+def test_what_is_no_file_has_no_key(cache, tmp_path, name):
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "folder.wav").mkdir()
+    assert cache.key(Clip(str(tmp_path / name))) == ""
