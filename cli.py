@@ -14,6 +14,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
     from features.audio import Clip
     from features.manifest import Manifest
     from reports.results import Results
+
+
+class Backend(StrEnum):
+    """Who computes features."""
+
+    LOKY = "loky"
+    DASK = "dask"
+
 
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 
@@ -183,7 +192,7 @@ def demo(
     check_target(output / "bundle")
     output.mkdir(parents=True, exist_ok=True)
     render(output / "corpus", train=440, jobs=jobs, seed=seed)
-    extract(output / "corpus", output / "features.parquet", jobs=jobs)
+    extract(str(output / "corpus"), str(output / "features.parquet"), jobs=jobs)
     fit_ensemble(
         output / "features.parquet",
         output / "bundle",
@@ -302,8 +311,10 @@ def _folds(text: str) -> int | str:
 
 @app.command()
 def extract(
-    source: Source,
-    output: Annotated[Path, Output],
+    source: Annotated[
+        str, typer.Argument(help="A manifest (CSV, also at a URI) or a folder of recordings.")
+    ],
+    output: Annotated[str, Output],
     layout: Layout = None,
     feature_set: Annotated[
         str,
@@ -311,28 +322,41 @@ def extract(
             help="Name, names joined by +, recipe (.yaml) or table made alike: see features."
         ),
     ] = "standard-v1",
-    cache: Annotated[Path | None, typer.Option(help="Folder for finished rows.")] = None,
+    cache: Annotated[
+        str | None,
+        typer.Option(help="Folder for finished rows; with --backend dask shared, or a URI."),
+    ] = None,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Keep no finished rows.")] = False,
     jobs: Jobs = -1,
+    backend: Annotated[
+        Backend, typer.Option(help="Who computes: processes here, or a Dask cluster.")
+    ] = Backend.LOKY,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Of --backend dask: its address, tcp://HOST:PORT.")
+    ] = None,
 ) -> None:
     """Compute the features of all clips; a killed run, run again, goes on where it stopped.
 
     Example: python cli.py extract recordings/ -o features.parquet
     """
-    from features.extraction import extract_to_file
+    _check_backend(backend, scheduler)
     from features.feature_set_files import find_feature_set
+    from features.remote import is_remote
+    from features.remote_tables import extract_to_uri, read_manifest_at
 
-    _check_table(output)
+    if not is_remote(output):
+        _check_table(Path(output))
     wanted = find_feature_set(feature_set)
-    clips = _read_source(source, layout)
+    clips = read_manifest_at(source) if is_remote(source) else _read_source(Path(source), layout)
     with _progress("extract") as progress:
-        card = extract_to_file(
+        card = extract_to_uri(
             clips,
             output,
             feature_set=wanted,
             n_jobs=jobs,
             cache=cache,
             use_cache=not no_cache,
+            scheduler=scheduler,
             progress=progress,
             tell=_tell,
         )
@@ -340,6 +364,13 @@ def extract(
     if silent := card["silent"]:
         _tell(f"warning: {len(silent)} clips are silent, listed in {output}.card.json")
     _say_failures(card["n_failures"], f"{output}.failures.csv")
+
+
+def _check_backend(backend: Backend, scheduler: str | None) -> None:
+    if backend is Backend.DASK and scheduler is None:
+        raise ValueError("--backend dask needs --scheduler tcp://HOST:PORT, of a Dask scheduler")
+    if backend is Backend.LOKY and scheduler is not None:
+        raise ValueError(f"--scheduler {scheduler} is for --backend dask, which is not given")
 
 
 @features_app.callback(invoke_without_command=True)

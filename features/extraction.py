@@ -1,16 +1,20 @@
 """Manifest to feature table: parallel, resumable, with failures listed.
 
-Clips are computed in batches by worker processes. Workers keep finished batches in the row cache,
-so that a killed run, run again, goes on where it stopped.
+Clips are computed in batches by worker processes, which may die of a clip without taking the run
+with them. Workers keep finished batches in the row cache, so that a killed run, run again, goes on
+where it stopped.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -25,13 +29,17 @@ from features.clip_row import Row, compute_row
 from features.holding import holding
 from features.manifest import Manifest
 from features.named_sets import AnyFeatureSet, get_feature_set
+from features.remote import identify, is_remote
+from features.replacing import remove_unfinished, unfinished
 from features.row_cache import RowCache
+from features.surviving import compute_batches
 from features.table import (
     SCHEMA_VERSION,
     FeatureTable,
     TableWriter,
     check_table,
     hash_clip_ids,
+    parts_beside,
     read_card,
     read_failures,
     read_values,
@@ -52,6 +60,7 @@ def extract_to_file(
     n_jobs: int | None = None,
     cache: str | PathLike[str] | None = None,
     use_cache: bool = True,
+    scheduler: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
@@ -67,10 +76,15 @@ def extract_to_file(
         Which features.
     n_jobs : int or None
         Worker processes; None or 1 means this one, -1 all cores. The numbers don't depend on it.
+        A clip that kills its worker is listed as failed; one that kills this process ends the run.
     cache : str, path-like or None
-        Folder for finished batches; None means `out` with `.cache` appended.
+        Folder for finished batches; None means `out` with `.cache` appended. With a scheduler it
+        may be a URI, and must be one or lie where its workers see it too.
     use_cache : bool
         Whether to keep and use finished batches.
+    scheduler : str or None
+        Address of a Dask scheduler, such as tcp://10.0.0.1:8786, whose workers compute instead of
+        processes of this machine; `n_jobs` means nothing then.
     progress : callable or None
         Called with (clips done, clips in all).
     tell : callable or None
@@ -85,23 +99,59 @@ def extract_to_file(
     Raises
     ------
     ValueError
-        If there are no clips, or not one of them could be read.
+        If there are no clips, not one of them could be read, or a local path is needed.
+    OSError
+        If the table or the cache cannot be written; found out before work begins where possible.
+        Finished clips stay in the cache.
     """
+    if is_remote(out) or (scheduler is None and cache is not None and is_remote(cache)):
+        raise ValueError(
+            f"a local path is needed here, got {out if is_remote(out) else cache}: extract_to_uri "
+            "writes tables to a URI; only workers of a cluster keep finished batches at one"
+        )
     out = Path(out)
     if len(manifest) == 0:
         raise ValueError("there are no clips to extract")
     features = get_feature_set(feature_set) if isinstance(feature_set, str) else feature_set
-    out.parent.mkdir(parents=True, exist_ok=True)
+    _check_place(out)
     with holding(out, tell=tell):
-        card, failures = _extract(
-            manifest, out, features, n_jobs or 1, cache, use_cache=use_cache, progress=progress
-        )
+        # Whoever holds the place is alone: what lies there half-written, a killed run has left.
+        remove_unfinished(out, *parts_beside(out))
+        try:
+            card, failures = _extract(
+                manifest,
+                out,
+                features,
+                n_jobs or 1,
+                cache,
+                use_cache=use_cache,
+                scheduler=scheduler,
+                progress=progress,
+            )
+        except OSError as exc:
+            if exc.errno == errno.ENOSPC:
+                kept = "" if not use_cache else "; finished clips are kept"
+                exc.add_note(f"make room where {out} lies and run again{kept}")
+            raise
     if card["n_rows"] == 0:
         raise ValueError(
             f"none of the {card['n_clips']} clips could be read; the first: "
             f"{failures.iloc[0]['reason']} (all are listed in {out.name}.failures.csv)"
         )
     return card
+
+
+def _check_place(out: Path) -> None:
+    """Raise if nothing can be written there, before hours are spent on it."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished(out) as probe:
+            probe.touch()
+    except OSError as exc:
+        raise type(exc)(
+            exc.errno,
+            f"no table can be written to {out.parent} ({exc.strerror}); name another place",
+        ) from exc
 
 
 def _extract(
@@ -112,6 +162,7 @@ def _extract(
     cache: str | PathLike[str] | None,
     *,
     use_cache: bool,
+    scheduler: str | None,
     progress: Callable[[int, int], None] | None,
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Give card and failures of the finished table."""
@@ -119,13 +170,31 @@ def _extract(
     finished = _read_finished(out, fingerprint)
     if finished is not None:
         return finished
-    folder = Path(cache or f"{out}.cache")
-    known = RowCache(folder, f"{features.digest} {_versions(features)}") if use_cache else None
+    folder = str(cache or f"{out}.cache")
     clip_ids = manifest.clips["clip_id"].tolist()
     failed: dict[int, str] = {}
     silent: list[str] = []
+    if scheduler is None:
+        settings = f"{features.digest} {_versions(features)}"
+        known = RowCache(Path(folder), settings) if use_cache else None
+        batches = _compute(manifest.audio_clips(), features, n_jobs, known)
+    else:
+        from features.cluster import compute_on_cluster
+
+        batches = compute_on_cluster(
+            clip_ids,
+            manifest.audio_clips(),
+            features,
+            scheduler=scheduler,
+            folder=folder if is_remote(folder) else os.path.abspath(folder),
+            versions=_versions(features),
+            keep=use_cache,
+            progress=progress,
+        )
+        # It counts clips as they are computed, not as they are written.
+        progress = None
     with TableWriter(out, features.feature_names) as writer:
-        for positions, rows in _compute(manifest.audio_clips(), features, n_jobs, known):
+        for positions, rows in batches:
             for position, row in zip(positions, rows, strict=True):
                 if row.values is None:
                     failed[position] = row.reason
@@ -208,7 +277,10 @@ def extract_rows(
 
 
 def _versions(features: AnyFeatureSet) -> dict[str, str]:
-    return {name: version(name) for name in NUMERIC_LIBRARIES} | features.library_versions()
+    # Whether PyAV is there decides about clips in containers, and its version about their samples.
+    optional = {"av": version("av")} if find_spec("av") else {}
+    own = {name: version(name) for name in NUMERIC_LIBRARIES}
+    return own | optional | features.library_versions()
 
 
 def _own_version() -> dict[str, str]:
@@ -222,12 +294,8 @@ def _own_version() -> dict[str, str]:
 def _fingerprint(manifest: Manifest, features: AnyFeatureSet) -> str:
     """Name what goes in: settings, clip table, and each file's place, size and time of change."""
     parts = [features.digest, json.dumps(_versions(features)), manifest.clips.to_csv(index=False)]
-    for path in dict.fromkeys(clip.path for clip in manifest.audio_clips()):
-        try:
-            status = os.stat(path)
-            parts.append(f"{path} {status.st_size} {status.st_mtime_ns}")
-        except OSError:
-            parts.append(f"{path} missing")
+    states = identify(clip.path for clip in manifest.audio_clips())
+    parts += [f"{path} {state}" for path, state in states.items()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -250,41 +318,41 @@ def _compute(
     # At least eight batches a worker, so that the last one keeps nobody waiting for long.
     size = int(np.clip(len(clips) // (8 * n_workers), 1, MAX_BATCH))
     batches = [range(start, min(start + size, len(clips))) for start in range(0, len(clips), size)]
+    parts = [[clips[k] for k in positions] for positions in batches]
+    compute = partial(_extract_batch, features=features, known=known)
     if n_workers == 1:
         # One thread here as in workers: BLAS may round otherwise with another number of threads.
         with threadpool_limits(limits=1):
-            for positions in batches:
-                yield _extract_batch(positions, [clips[i] for i in positions], features, known)
+            yield from zip(batches, map(compute, parts), strict=True)
         return
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        yield from joblib.Parallel(n_jobs=n_workers, return_as="generator", batch_size=1)(
-            joblib.delayed(_extract_batch)(
-                positions, [clips[i] for i in positions], features, known
-            )
-            for positions in batches
-        )
+    yield from zip(batches, compute_batches(parts, compute, n_workers), strict=True)
 
 
 def _extract_batch(
-    positions: range, clips: Sequence[Clip], features: AnyFeatureSet, known: RowCache | None
-) -> tuple[range, list[Row]]:
+    clips: Sequence[Clip], *, features: AnyFeatureSet, known: RowCache | None
+) -> list[Row]:
     """Give the rows of a batch, from the cache where it has them."""
     if known is None:
-        return positions, [compute_row(clip, features) for clip in clips]
+        return [compute_row(clip, features) for clip in clips]
     keys = [known.key(clip) for clip in clips]
-    found = known.read(keys)
+    found = {
+        key: Row(*kept)
+        for key, kept in known.read(keys).items()
+        if kept[0].shape == (features.n_features,)
+    }
     rows = [
-        Row(*found[key]) if key in found else compute_row(clip, features)
+        found[key] if key in found else compute_row(clip, features)
         for key, clip in zip(keys, clips, strict=True)
     ]
     fresh = {
         key: (row.values, row.silent)
-        for key, row in zip(keys, rows, strict=True)
-        if key not in found and row.values is not None
+        for key, clip, row in zip(keys, clips, rows, strict=True)
+        # A file that has changed since it was named would be kept under the other's name.
+        if key not in found and row.values is not None and known.key(clip) == key
     }
     if fresh:
         known.write(fresh)
-    return positions, rows
+    return rows
 
 
 def _card(

@@ -1,9 +1,9 @@
 """The clip table: which sound, which labels, which group, split and fold.
 
 Conventions: one row per clip, a CSV file with a header. `path` is the only required column; it is
-absolute, or relative to the manifest. Labels are separated by `;`; an empty cell means none of the
-classes; `unknown_labels` names those never annotated for the clip, `*` meaning all. Columns that
-are not ours pass through untouched.
+absolute (a path or a URI), or relative to the manifest. Labels are separated by `;`; an empty cell
+means none of the classes; `unknown_labels` names those never annotated for the clip, `*` meaning
+all. Columns that are not ours pass through untouched.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from features.audio import Clip
+from features.remote import resolve
 from features.replacing import replacing
 
 SEPARATOR = ";"
@@ -144,7 +145,7 @@ class Manifest:
         ends = self.clips["end_s"].to_numpy(dtype=float)
         return [
             Clip(
-                os.path.join(self.root, path),
+                resolve(self.root, path),
                 None if np.isnan(start) else float(start),
                 None if np.isnan(end) else float(end),
             )
@@ -419,8 +420,7 @@ def write_manifest(manifest: Manifest, path: str | PathLike[str]) -> None:
     folder = path.absolute().parent
     table = manifest.clips.copy()
     table["path"] = [
-        _portable(os.path.join(manifest.root, clip_path), str(folder))
-        for clip_path in table["path"]
+        _portable(resolve(manifest.root, clip_path), str(folder)) for clip_path in table["path"]
     ]
     table["fold"] = table["fold"].astype(object).where(table["fold"] >= 0, "")
     table["parent"] = table["parent"].where(table["parent"] != table["clip_id"], "")

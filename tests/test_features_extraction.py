@@ -2,15 +2,20 @@
 
 import hashlib
 import json
+import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet
 import pytest
+import soundfile
 
 from features.audio import Clip, load_clip
 from features.extraction import extract_rows, extract_table
@@ -140,7 +145,7 @@ REASONS = {
     "cut.flac": "cannot be decoded",
     "cut.wav": "truncated",
     "holed.wav": "1 samples are NaN",
-    "sound.m4a": ".m4a is not supported",
+    "sound.m4a": "cannot be decoded" if find_spec("av") else "needs the package av",
     "sound.raw": "no header",
     "folder.wav": "directory",
     "missing.wav": "no such file",
@@ -461,6 +466,148 @@ def test_rows_can_be_had_without_a_table(broken, tmp_path):
     )
     assert sorted(tmp_path.iterdir()) == before
     assert extract_rows([], COMPACT) == []
+
+
+@pytest.fixture
+def rewriting(corpus, monkeypatch):
+    """Rewrite the sound c.wav with other samples whenever it has just been decoded, n times."""
+    compute = FeatureSet.compute
+    path = corpus.audio_clips()[2].path
+    lengths = {len(load_clip(path, sr=COMPACT.sr))}
+    left = []
+
+    def spy(self, waveform):
+        if len(waveform) in lengths and left:
+            length = left.pop()
+            lengths.add(length)
+            soundfile.write(path, np.linspace(-0.5, 0.5, length), COMPACT.sr)
+        return compute(self, waveform)
+
+    monkeypatch.setattr(FeatureSet, "compute", spy)
+
+    def rewrite(lengths):
+        left.extend(lengths)
+        return Path(path)
+
+    return rewrite
+
+
+def test_a_file_that_changes_while_it_is_read_is_read_again(corpus, tmp_path, rewriting):
+    path = rewriting([777])
+    table = extract(corpus, tmp_path / "X.parquet")
+    assert len(table.failures) == 0
+    expected = COMPACT.compute(load_clip(Clip(str(path)), sr=COMPACT.sr))
+    np.testing.assert_array_equal(table.values.loc["audio/c.wav"], expected)
+
+
+def test_a_file_that_keeps_changing_fails_alone(corpus, tmp_path, rewriting):
+    rewriting([777, 888])
+    table = extract(corpus, tmp_path / "X.parquet")
+    assert table.failures[["clip_id", "reason"]].to_numpy().tolist() == [
+        ["audio/c.wav", "changed while it was read"]
+    ]
+    assert len(table.values) == 8
+
+
+def test_a_row_is_never_kept_for_what_the_file_held_before(corpus, tmp_path, rewriting):
+    path = rewriting([777])
+    before = path.read_bytes()
+    extract(corpus, tmp_path / "X.parquet")
+    path.write_bytes(before)
+    again = extract(corpus, tmp_path / "X.parquet")
+    expected = COMPACT.compute(load_clip(Clip(str(path)), sr=COMPACT.sr))
+    np.testing.assert_array_equal(again.values.loc["audio/c.wav"], expected)
+
+
+def test_a_row_in_the_cache_that_is_not_whole_is_computed_again(corpus, tmp_path, computed):
+    first = extract(corpus, tmp_path / "X.parquet")
+    with closing(sqlite3.connect(tmp_path / "X.parquet.cache" / "rows.sqlite")) as cache, cache:
+        cache.execute("UPDATE rows SET row = substr(row, 1, 8)")
+    (tmp_path / "X.parquet").unlink()
+    again = extract(corpus, tmp_path / "X.parquet")
+    pd.testing.assert_frame_equal(again.values, first.values, check_exact=True)
+    assert len(computed) == 18
+
+
+def test_a_file_that_may_not_be_read_fails_with_that_reason(corpus, tmp_path):
+    path = corpus.audio_clips()[2].path
+    os.chmod(path, 0)
+    is_root = os.geteuid() == 0
+    if is_root:
+        # Root may read everything; nobody may not even enter the test's folder.
+        os.seteuid(65534)
+    try:
+        row = extract_rows([Clip(path)], COMPACT)[0]
+    finally:
+        if is_root:
+            os.seteuid(0)
+    assert (row.values, row.reason) == (None, "Permission denied")
+
+
+@pytest.mark.parametrize("use_cache", [True, False], ids=["cache", "no-cache"])
+def test_what_is_no_file_and_may_never_end_fails_alone(corpus, tmp_path, use_cache):
+    os.mkfifo(tmp_path / "pipe.wav")
+    os.symlink("/dev/zero", tmp_path / "zero.wav")
+    names = ["pipe.wav", corpus.clips.loc[0, "path"], "zero.wav"]
+    table = extract(manifest_of(tmp_path, names), tmp_path / "X.parquet", use_cache=use_cache)
+    assert table.failures["reason"].tolist() == ["a pipe or a device, not a file"] * 2
+
+
+def test_a_clip_longer_than_fits_fails_and_a_part_of_it_does_not(
+    write_wav, tmp_path, rng, monkeypatch
+):
+    path = write_wav("long.wav", rng.uniform(-0.5, 0.5, 2 * 22050))
+    monkeypatch.setattr("features.clip_row.MAX_CLIP_S", 1)
+    long, part = extract_rows([Clip(str(path)), Clip(str(path), 1.5, 2.0)], COMPACT)
+    assert "longer than" in long.reason
+    assert "start_s and end_s" in long.reason
+    assert part.values is not None
+
+
+def test_a_place_below_a_file_is_refused_before_work_begins(corpus, tmp_path, computed):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"no table can be written to .*file.*name another place"):
+        extract(corpus, tmp_path / "file" / "below" / "X.parquet")
+    with pytest.raises(OSError, match=r"the cache .*cannot be used.*--no-cache"):
+        extract(corpus, tmp_path / "X.parquet", cache=tmp_path / "file" / "cache")
+    assert computed == []
+
+
+def test_a_folder_that_may_not_be_written_to_is_refused_before_work_begins(
+    corpus, tmp_path, computed, monkeypatch
+):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    with pytest.raises(PermissionError, match="no table can be written to"):
+        extract(corpus, tmp_path / "X.parquet")
+    assert computed == []
+
+
+def test_what_killed_runs_left_half_written_is_removed(corpus, tmp_path):
+    out = tmp_path / "out" / "X.parquet"
+    out.parent.mkdir()
+    left = [".X.parquet.0123abcd.part", ".X.parquet.card.json.0123abcd.part"]
+    others = [".X.parquet.mine.part", ".Y.parquet.0123abcd.part"]
+    for name in left + others:
+        (out.parent / name).touch()
+    extract(corpus, out)
+    hidden = {path.name for path in out.parent.iterdir() if path.name.startswith(".")}
+    assert hidden == set(others)
+
+
+def test_a_full_disk_is_told_with_what_to_do(corpus, tmp_path, monkeypatch, computed):
+    def fill_the_disk(self, table):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pyarrow.parquet.ParquetWriter, "write_table", fill_the_disk)
+        with pytest.raises(OSError, match="No space left") as caught:
+            extract(corpus, tmp_path / "X.parquet")
+    assert "run again; finished clips are kept" in caught.value.__notes__[0]
+    extract(corpus, tmp_path / "X.parquet")
+    assert len(computed) == 9
 
 
 KILLED_MIDWAY = """
