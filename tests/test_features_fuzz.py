@@ -226,7 +226,7 @@ def try_stretch(seed, start, stop, folder):
 
 
 @pytest.mark.parametrize(
-    "n_mutants", [3_000, pytest.param(100_000, marks=pytest.mark.slow)], ids=str
+    "n_mutants", [10_000, pytest.param(100_000, marks=pytest.mark.slow)], ids=str
 )
 def test_a_damaged_file_gives_a_finite_row_or_a_reason(tmp_path, n_mutants):
     seed = int(os.environ.get("TIMBRESTACK_FUZZ_SEED", "0"))
