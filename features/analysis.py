@@ -9,13 +9,14 @@ the same numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from functools import cache, cached_property, lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import scipy.fft
 import scipy.sparse
 
 from features.filterbanks import sparse_mel_filterbank
+from features.freed_memory import keep_freed_memory
 from features.kernels.spectra import (
     filter_sums,
     put_power,
@@ -44,16 +45,6 @@ MARGIN = 2**16
 def _unit_energy_hann(n_fft: int) -> np.ndarray:
     window = 0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n_fft) / n_fft)
     return (window / np.sqrt(np.sum(window**2))).astype(np.float32)
-
-
-@cache
-def _keep_freed_memory() -> None:
-    """Let the C library keep what one clip frees for the next, once per process.
-
-    glibc gives large blocks back to the system, and new ones are slow to touch for the first time
-    (a third of the time of a clip); it stops doing so below the largest size it has seen freed.
-    """
-    np.empty(2**24, dtype=np.uint8)
 
 
 class ClipAnalysis:
@@ -121,7 +112,7 @@ class ClipAnalysis:
             raise ValueError(
                 f"n_fft must be even and a multiple of hop_length, got {n_fft} and {hop_length}"
             )
-        _keep_freed_memory()
+        keep_freed_memory()
         self.level = level
         self.sr = sr
         self.n_fft = n_fft
@@ -407,17 +398,27 @@ class ClipAnalysis:
             known[key] = compute()
         return known[key]
 
-    @cached_property
-    def mel(self) -> np.ndarray:
-        """Power under the mel filters, (n_mels, n_frames), float32."""
-        return self.project(sparse_mel_filterbank(self.sr, self.n_fft, self.n_mels))
+    def levels(self, filterbank: scipy.sparse.csr_array) -> np.ndarray:
+        """Give what `project` does in decibels.
+
+        Parameters
+        ----------
+        filterbank : scipy.sparse.csr_array of shape (n_filters, 1 + n_fft // 2)
+            Weights, float32.
+
+        Returns
+        -------
+        np.ndarray of shape (n_filters, n_frames), float32
+            At least `LOG_FLOOR` (-100 dB).
+        """
+        levels = np.log10(np.maximum(self.project(filterbank), np.float32(LOG_FLOOR)))
+        levels *= 10.0
+        return levels
 
     @cached_property
     def log_mel(self) -> np.ndarray:
-        """`mel` in decibels, (n_mels, n_frames), float32, at least `LOG_FLOOR` (-100 dB)."""
-        levels = np.log10(np.maximum(self.mel, np.float32(LOG_FLOOR)))
-        levels *= 10.0
-        return levels
+        """Power under the mel filters in decibels, (n_mels, n_frames), float32: see `levels`."""
+        return self.levels(sparse_mel_filterbank(self.sr, self.n_fft, self.n_mels))
 
 
 @lru_cache(maxsize=16)

@@ -11,9 +11,8 @@ from math import factorial
 
 import numpy as np
 import scipy.fft
-import scipy.sparse
 
-from features.analysis import LOG_FLOOR, ClipAnalysis
+from features.analysis import ClipAnalysis
 from features.filterbanks import sparse_gammatone_filterbank, sparse_linear_filterbank
 from features.kernels.spectra import filter_sums, weighted_neighbours
 
@@ -100,7 +99,7 @@ def gtcc(analysis: ClipAnalysis, *, n_gtcc: int = 20, n_bands: int = 40) -> np.n
     if n_gtcc > n_bands:
         raise ValueError(f"n_gtcc must be at most n_bands = {n_bands}, got {n_gtcc}")
     filterbank = sparse_gammatone_filterbank(analysis.sr, analysis.n_fft, n_bands)
-    return _cepstrum(_levels(analysis, filterbank), n_gtcc)
+    return _cepstrum(analysis.levels(filterbank), n_gtcc)
 
 
 def lfcc(analysis: ClipAnalysis, *, n_lfcc: int = 20, n_bands: int = 40) -> np.ndarray:
@@ -133,13 +132,7 @@ def lfcc(analysis: ClipAnalysis, *, n_lfcc: int = 20, n_bands: int = 40) -> np.n
     if n_lfcc > n_bands:
         raise ValueError(f"n_lfcc must be at most n_bands = {n_bands}, got {n_lfcc}")
     filterbank = sparse_linear_filterbank(analysis.sr, analysis.n_fft, n_bands)
-    return _cepstrum(_levels(analysis, filterbank), n_lfcc)
-
-
-def _levels(analysis: ClipAnalysis, filterbank: scipy.sparse.csr_array) -> np.ndarray:
-    levels = np.log10(np.maximum(analysis.project(filterbank), np.float32(LOG_FLOOR)))
-    levels *= 10.0
-    return levels
+    return _cepstrum(analysis.levels(filterbank), n_lfcc)
 
 
 def _cepstrum(levels: np.ndarray, n: int) -> np.ndarray:

@@ -8,7 +8,6 @@ that reason. The rest of its batch is computed without it.
 
 from __future__ import annotations
 
-import ctypes
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,9 +42,6 @@ MIN_SHARDS = 4096
 RETRIES = 2
 # Batches handed out for each thread of the cluster: one under way, and one that it goes on with.
 DEPTH = 2
-# What glibc's malloc.h calls them, and the largest that the first may be on 64 bits.
-M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
-KEPT_ARRAY, KEPT_MEMORY = 32 << 20, 256 << 20
 # New workers are counted in after this time at most.
 RECOUNT_S = 2.0
 
@@ -316,12 +312,6 @@ def _settle() -> None:
     """Set what holds for all threads of this process, once."""
     # BLAS may round otherwise with another number of threads.
     threadpool_limits(limits=1)
-    # Dask has its workers give freed memory back at once; arrays that come and go with every clip
-    # then cost as much as the computing.
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        libc.mallopt(M_MMAP_THRESHOLD, KEPT_ARRAY)
-        libc.mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY)
 
 
 @contextmanager

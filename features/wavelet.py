@@ -245,9 +245,7 @@ def scalogram(
     filters = _morlet_filterbank(
         analysis.sr, analysis.n_fft, lowest_hz, n_octaves, bands_per_octave, omega
     )
-    levels = np.log10(np.maximum(analysis.project(filters), np.float32(LOG_FLOOR)))
-    levels *= 10.0
-    return levels
+    return analysis.levels(filters)
 
 
 @lru_cache(maxsize=16)
