@@ -1,12 +1,37 @@
-"""What a corpus reader is."""
+"""What a corpus reader is, and what its corpus's publisher says of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from features.manifest import Manifest
+from features.manifest import SPLITS, Manifest
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file that a publisher offers for download.
+
+    Parameters
+    ----------
+    name : str
+        File name, as the publisher has it.
+    url : str
+        Where it is, over https.
+    checksum : str
+        ``"md5:..."`` or ``"sha256:..."``, as the publisher gives it.
+    size : int
+        Bytes; 0 where the publisher does not say.
+    folder : str
+        Folder below the corpus that it is unpacked into, empty for the corpus itself.
+    """
+
+    name: str
+    url: str
+    checksum: str
+    size: int = 0
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -20,11 +45,16 @@ class Layout:
     summary : str
         One line for people.
     recognise : callable
-        Path -> the sign it was recognised by, or None.
+        Path -> the sign it was recognised by, or None. Looks at few names, never into sound.
     read : callable
         Path -> Manifest.
     source, licence, citation : str
         Provenance of the corpus, empty for general layouts.
+    expected : mapping of str to int
+        How many ``"clips"``, ``"labels"`` and ``"groups"`` the publisher's release has, and clips
+        of ``"train"``, ``"validation"`` and ``"test"``; what is not known is left out.
+    remotes : tuple of Remote
+        What `download` fetches; empty where the licence or the publisher rules it out.
     """
 
     name: str
@@ -34,3 +64,36 @@ class Layout:
     source: str = ""
     licence: str = ""
     citation: str = ""
+    expected: Mapping[str, int] = field(default_factory=dict)
+    remotes: tuple[Remote, ...] = ()
+
+
+def compare_with_release(layout: Layout, manifest: Manifest) -> list[str]:
+    """Name the counts that are not those of the publisher's release.
+
+    Parameters
+    ----------
+    layout : Layout
+        With its expected counts.
+    manifest : Manifest
+        What was read.
+
+    Returns
+    -------
+    list of str
+        One phrase a count, such as ``"6,700 clips, the release has 6,705"``; empty if all agree. A
+        part of a corpus is nothing wrong, but its user should know.
+    """
+    clips = manifest.clips
+    found = {
+        "clips": len(clips),
+        "labels": len(manifest.classes),
+        "groups": clips["group"].nunique(),
+        **clips["split"].value_counts().to_dict(),
+    }
+    return [
+        f"{found.get(what, 0):,} {what}{' clips' if what in SPLITS else ''}, "
+        f"the release has {count:,}"
+        for what, count in layout.expected.items()
+        if found.get(what, 0) != count
+    ]

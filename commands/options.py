@@ -1,0 +1,32 @@
+"""Options and arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Jobs = Annotated[int, typer.Option(help="Worker processes; -1: one a core.")]
+Seed = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)]
+Layout = Annotated[
+    str | None, typer.Option(help="How the corpus lies on disk; left out: detected.")
+]
+Source = Annotated[Path, typer.Argument(help="A manifest (CSV) or a folder of recordings.")]
+Output = typer.Option("-o", "--output", help="Where the result goes.")
+Members = Annotated[str, typer.Option(help="Members, comma-separated: svm, xgb, crnn.")]
+DeepMinutes = Annotated[
+    float, typer.Option(help="Ceiling on the training of all networks together.", min=0.01)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+DEFAULT_MEMBERS = "svm,xgb,crnn"
+
+
+def parse_folds(text: str) -> int | str:
+    """Read what `--folds` says."""
+    if text == "group":
+        return text
+    if not text.isdigit() or int(text) < 2:
+        raise ValueError(f"--folds must be a number from 2, or 'group', got {text!r}")
+    return int(text)
