@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
@@ -79,12 +80,13 @@ class Manifest:
     def __len__(self) -> int:
         return len(self.clips)
 
-    @property
+    @cached_property
     def classes(self) -> list[str]:
         """All labels that occur, sorted."""
-        named = set().union(*self.label_sets()) if len(self) else set()
-        unknown = _split_labels(self.clips["unknown_labels"])
-        return sorted(named.union(*unknown) - {ALL_UNKNOWN})
+        named: set[str] = set()
+        for column in ("labels", "unknown_labels"):
+            named.update(*_parse_labels(self.clips[column])[0])
+        return sorted(named - {ALL_UNKNOWN})
 
     @property
     def task(self) -> str:
@@ -112,6 +114,29 @@ class Manifest:
         """
         return _split_labels(self.clips["labels"])
 
+    def unknown_sets(self) -> list[frozenset[str]]:
+        """Give the labels of every clip that were never annotated.
+
+        Returns
+        -------
+        list of frozenset of str
+            In row order; `ALL_UNKNOWN` stands for all of them.
+        """
+        return _split_labels(self.clips["unknown_labels"])
+
+    def given_groups(self) -> pd.Series:
+        """Give the groups as they were given.
+
+        Returns
+        -------
+        pd.Series of str
+            Empty where there was none and the source file stands for it.
+        """
+        groups = self.clips["group"]
+        return (
+            groups if self.groups_given else groups.mask(groups == _default_groups(self.clips), "")
+        )
+
     def label_matrix(self, classes: Sequence[str]) -> np.ndarray:
         """Give truth as a table of presences.
 
@@ -125,11 +150,9 @@ class Manifest:
         np.ndarray of shape (n_samples, n_labels), int8
             1 present, 0 absent, -1 never annotated.
         """
-        matrix = _membership(self.label_sets(), classes)
+        matrix = _membership(self.clips["labels"], classes)
         if self.has_unknown():
-            unknown = _split_labels(self.clips["unknown_labels"])
-            masked = _membership(unknown, classes).astype(bool)
-            masked |= np.array([ALL_UNKNOWN in labels for labels in unknown])[:, None]
+            masked = _membership(self.clips["unknown_labels"], classes) == 1
             matrix[masked & (matrix == 0)] = -1
         return matrix
 
@@ -169,24 +192,30 @@ class Manifest:
         return replace(self, clips=self.clips.iloc[positions].reset_index(drop=True))
 
 
-def _split_labels(cells: Iterable[str]) -> list[frozenset[str]]:
+def _split_labels(cells: pd.Series) -> list[frozenset[str]]:
+    parsed, codes = _parse_labels(cells)
+    return [parsed[code] for code in codes]
+
+
+def _parse_labels(cells: pd.Series) -> tuple[list[frozenset[str]], list[int]]:
+    """Give the distinct sets of labels, and which of them each cell holds."""
     # Corpora repeat few distinct cells many times: parse each once.
-    parsed: dict[str, frozenset[str]] = {}
-    for cell in cells:
-        if cell not in parsed:
-            parts = (part.strip() for part in cell.split(SEPARATOR))
-            parsed[cell] = frozenset(part for part in parts if part)
-    return [parsed[cell] for cell in cells]
+    codes, distinct = pd.factorize(cells)
+    parts = ((part.strip() for part in cell.split(SEPARATOR)) for cell in distinct)
+    return [frozenset(part for part in each if part) for each in parts], codes.tolist()
 
 
-def _membership(label_sets: Sequence[frozenset[str]], classes: Sequence[str]) -> np.ndarray:
+def _membership(cells: pd.Series, classes: Sequence[str]) -> np.ndarray:
+    """Tell which cells name which classes: (n_samples, n_labels), int8; `*` names them all."""
     position = {label: index for index, label in enumerate(classes)}
-    matrix = np.zeros((len(label_sets), len(classes)), dtype=np.int8)
-    for row, labels in enumerate(label_sets):
-        for label in labels:
-            if label in position:
-                matrix[row, position[label]] = 1
-    return matrix
+    parsed, codes = _parse_labels(cells)
+    matrix = np.zeros((len(parsed), len(classes)), dtype=np.int8)
+    for row, labels in enumerate(parsed):
+        if ALL_UNKNOWN in labels:
+            matrix[row] = 1
+        for label in labels & position.keys():
+            matrix[row, position[label]] = 1
+    return matrix[np.array(codes, dtype=int)]
 
 
 def make_manifest(
@@ -429,10 +458,8 @@ def write_manifest(manifest: Manifest, path: str | PathLike[str]) -> None:
     unused = [column for column in optional if (table[column].isin(["", None, np.nan])).all()]
     if not manifest.labels_given:
         unused += ["labels", "unknown_labels"]
-    if not manifest.groups_given:
-        # Left empty, for people to fill in; what stands for a missing group is no group.
-        default = table["group"] == _default_groups(manifest.clips)
-        table["group"] = table["group"].mask(default, "")
+    # Left empty, for people to fill in; what stands for a missing group is no group.
+    table["group"] = manifest.given_groups()
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         table.drop(columns=list(dict.fromkeys(unused))).to_csv(partial, index=False)

@@ -1,0 +1,1 @@
+"""What clips are called: labels renamed, merged, dropped, corrected and compared."""
