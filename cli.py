@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 
 import typer
 
+from commands.checking import check
 from commands.console import show_warning, tell
-from commands.corpora import manifest, split
+from commands.corpora import compare, manifest, split
 from commands.demonstration import demo
 from commands.extraction import describe_features, extract, list_features
 from commands.models import evaluate, fit_ensemble, predict
@@ -40,6 +41,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "render": render,
     "manifest": manifest,
     "split": split,
+    "check": check,
+    "compare": compare,
     "extract": extract,
     "fit-ensemble": fit_ensemble,
     "evaluate": evaluate,

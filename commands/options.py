@@ -25,8 +25,8 @@ DEFAULT_MEMBERS = "svm,xgb,crnn"
 
 def parse_folds(text: str) -> int | str:
     """Read what `--folds` says."""
-    if text == "group":
+    if text in ("group", "given"):
         return text
     if not text.isdigit() or int(text) < 2:
-        raise ValueError(f"--folds must be a number from 2, or 'group', got {text!r}")
+        raise ValueError(f"--folds must be a number from 2, 'group' or 'given', got {text!r}")
     return int(text)

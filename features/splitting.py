@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from features.folds import deal_groups, leave_one_group_out, make_folds
-from features.manifest import Manifest
+from features.manifest import MAX_SHOWN, Manifest
 
 
 def split_manifest(
@@ -24,8 +24,8 @@ def split_manifest(
     ----------
     manifest : Manifest
         The clips; those with a split keep it.
-    folds : int or "group"
-        Number of folds, or each group a fold of its own.
+    folds : int, "group" or "given"
+        Number of folds, or each group a fold of its own, or those that the manifest gives.
     validation, test : float
         Shares of the clips that have no split yet.
     random_state : int
@@ -39,8 +39,9 @@ def split_manifest(
     Raises
     ------
     ValueError
-        If a share is negative, the shares leave nothing for training, `folds` is neither a number
-        nor "group", or there are fewer groups than parts.
+        If a share is negative, the shares leave nothing for training, `folds` is neither a number,
+        "group" nor "given", training clips have no given fold, or there are fewer groups than
+        parts.
     """
     if validation + test >= 1.0:
         raise ValueError(
@@ -48,8 +49,8 @@ def split_manifest(
         )
     if min(validation, test) < 0.0:
         raise ValueError(f"a share must not be negative, got {validation} and {test}")
-    if isinstance(folds, str) and folds != "group":
-        raise ValueError(f"folds must be a number or 'group', got {folds!r}")
+    if isinstance(folds, str) and folds not in ("group", "given"):
+        raise ValueError(f"folds must be a number, 'group' or 'given', got {folds!r}")
     clips = manifest.clips.copy()
     labels = manifest.label_matrix(manifest.classes)
     groups = clips["group"].to_numpy(dtype=object)
@@ -68,10 +69,24 @@ def split_manifest(
     split[split == ""] = "train"
     train = split == "train"
     fold = np.full(len(clips), -1)
-    if isinstance(folds, str):
+    if folds == "given":
+        fold[train] = _given_folds(manifest, train)
+    elif folds == "group":
         fold[train] = leave_one_group_out(groups[train])
     else:
         fold[train] = make_folds(
-            labels[train], groups[train], n_folds=folds, random_state=random_state
+            labels[train], groups[train], n_folds=int(folds), random_state=random_state
         )
     return replace(manifest, clips=clips.assign(split=split, fold=fold))
+
+
+def _given_folds(manifest: Manifest, train: np.ndarray) -> np.ndarray:
+    given = manifest.clips["fold"].to_numpy()[train]
+    without = manifest.clips.loc[train, "clip_id"].to_numpy()[given < 0]
+    if len(without):
+        shown = ", ".join(without[:MAX_SHOWN])
+        raise ValueError(
+            f"to keep the given folds, every training clip must have one; {len(without)} of "
+            f"{train.sum()} have none: {shown}"
+        )
+    return given

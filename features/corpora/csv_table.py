@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import pandas as pd
+
 from features.corpora.layout import Layout
-from features.manifest import Manifest, make_manifest, read_csv
+from features.manifest import COLUMNS, Manifest, make_manifest, read_csv
 
 PATH_NAMES = ("path", "file", "filename", "file_name", "fname", "filepath", "audio")
 LABEL_NAMES = ("labels", "label", "class", "category", "instrument", "target_name")
@@ -27,7 +30,7 @@ def recognise(root: Path) -> str | None:
     return "it is a CSV file" if root.is_file() and root.suffix.lower() == ".csv" else None
 
 
-def read(root: Path) -> Manifest:
+def read(root: Path, *, columns: Mapping[str, str] | None = None) -> Manifest:
     """Read a CSV table whose paths are relative to its folder.
 
     Parameters
@@ -35,6 +38,8 @@ def read(root: Path) -> Manifest:
     root : Path
         The file. The clip's path is in the first column called one of `PATH_NAMES`, its labels in
         the first called one of `LABEL_NAMES`; all other columns are as in a manifest.
+    columns : mapping of str to str or None
+        Which column of the table to take for one of the manifest's: ``{"labels": "species"}``.
 
     Returns
     -------
@@ -45,13 +50,47 @@ def read(root: Path) -> Manifest:
     ------
     ManifestError
         If it is no table, has no path column, or breaks the manifest's rules.
+    ValueError
+        If it lacks a column that `columns` names.
     """
-    table = read_csv(root)
+    table = take_columns(read_csv(root), columns or {}, where=str(root))
     for wanted, names in (("path", PATH_NAMES), ("labels", LABEL_NAMES)):
         if wanted not in table:
             found = [column for column in table if str(column).lower() in names]
             table = table.rename(columns={found[0]: wanted} if found else {})
     return make_manifest(table, root.parent, where=str(root))
+
+
+def take_columns(table: pd.DataFrame, columns: Mapping[str, str], *, where: str) -> pd.DataFrame:
+    """Take some columns of a table for some of a manifest's.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        Any table.
+    columns : mapping of str to str
+        The manifest's name to the table's.
+    where : str
+        The table's name, for errors.
+
+    Returns
+    -------
+    pd.DataFrame
+        With copies under the manifest's names.
+
+    Raises
+    ------
+    ValueError
+        If a name is none of a manifest's columns, or the table has no such column.
+    """
+    odd = sorted(set(columns) - set(COLUMNS))
+    lost = sorted(set(columns.values()) - set(map(str, table.columns)))
+    if odd:
+        raise ValueError(f"a manifest's columns are {', '.join(COLUMNS)}, got {', '.join(odd)}")
+    if lost:
+        found = ", ".join(map(str, table.columns))
+        raise ValueError(f"{where} has no column {', '.join(lost)}; its columns: {found}")
+    return table.assign(**{name: table[source] for name, source in columns.items()})
 
 
 LAYOUT = Layout("csv", "a CSV table with a path (or file) and a label column", recognise, read)
