@@ -124,7 +124,7 @@ def test_windows_of_a_parent_stay_together():
         ({"test": -0.1}, "must not be negative, got 0.0 and -0.1"),
         ({"folds": 1}, "at least 2 folds, got 1"),
         ({"folds": 21}, "21 parts need at least as many groups, got 20"),
-        ({"folds": "groups"}, "a number or 'group', got 'groups'"),
+        ({"folds": "groups"}, "a number, 'group' or 'given', got 'groups'"),
     ],
     ids=["all-gone", "negative", "one-fold", "too-many-folds", "folds-word"],
 )
@@ -136,3 +136,23 @@ def test_an_impossible_split_is_refused(corpus, settings, reason):
 def test_no_training_clips_are_no_folds(corpus):
     with pytest.raises(ValueError, match="5 parts need at least as many groups, got 0"):
         split_manifest(with_splits(corpus, "test"))
+
+
+def test_given_folds_are_kept_as_they_are(tmp_path):
+    table = pd.DataFrame(
+        {
+            "path": list("abcdef"),
+            "labels": list("xyxyxy"),
+            "group": list("abcdef"),
+            "fold": [4, 4, 7, 7, 2, ""],
+            "split": ["train"] * 5 + ["test"],
+        }
+    )
+    kept = split_manifest(make_manifest(table, tmp_path), folds="given")
+    assert kept.clips["fold"].tolist() == [4, 4, 7, 7, 2, -1]
+
+
+def test_given_folds_that_are_missing_are_named(tmp_path):
+    table = pd.DataFrame({"path": list("abc"), "labels": list("xyx"), "group": list("abc")})
+    with pytest.raises(ValueError, match="3 of 3 have none: a, b, c"):
+        split_manifest(make_manifest(table, tmp_path), folds="given")
