@@ -18,7 +18,8 @@ from commands.checking import check
 from commands.console import show_warning, tell
 from commands.corpora import compare, manifest, split
 from commands.demonstration import demo
-from commands.extraction import describe_features, extract, list_features
+from commands.downloading import download, layouts
+from commands.extraction import describe_features, extract, list_features, resample
 from commands.models import evaluate, fit_ensemble, predict
 from commands.reporting import report
 from commands.synthesis import render
@@ -39,10 +40,13 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "render": render,
+    "layouts": layouts,
+    "download": download,
     "manifest": manifest,
     "split": split,
     "check": check,
     "compare": compare,
+    "resample": resample,
     "extract": extract,
     "fit-ensemble": fit_ensemble,
     "evaluate": evaluate,

@@ -49,8 +49,8 @@ def manifest(
     """
     from features.corpora.combining import combine_corpora
     from features.labelling.label_map import EVERY, apply_label_map, read_label_map
+    from features.labelling.relabelling import apply_relabelling
     from features.manifest import write_manifest
-    from features.relabelling import apply_relabelling
 
     maps = read_label_map(label_map) if label_map else {}
     layouts = layout or []

@@ -11,7 +11,7 @@ import typer
 from rich.table import Column, Table
 
 from commands.console import out, progress_bar, say, say_failures, tell
-from commands.options import AsJson, Jobs, Layout, Output
+from commands.options import AsJson, Jobs, Layout, Output, Source
 from commands.places import check_table
 from commands.sources import read_source
 
@@ -135,3 +135,33 @@ def describe_features(
 
     described = describe(name)
     out.out(json.dumps(described, indent=2) if as_json else render_text(described))
+
+
+def resample(
+    source: Source,
+    output: Annotated[Path, Output],
+    sr: Annotated[int, typer.Option("--sr", help="The new sampling rate in Hz.")],
+    mono: Annotated[bool, typer.Option("--mono", help="Average the channels.")] = False,
+    file_format: Annotated[str, typer.Option("--format", help="flac or wav.")] = "flac",
+    layout: Layout = None,
+    jobs: Jobs = -1,
+) -> None:
+    """Copy a corpus at another sampling rate, with its manifest; killed, it goes on.
+
+    Example: python cli.py resample recordings/ -o recordings-16k/ --sr 16000
+    """
+    from features.resampling import resample_tree
+
+    with progress_bar("resample", "files") as progress:
+        path = resample_tree(
+            read_source(source, layout) if layout else source,
+            output,
+            sr=sr,
+            mono=mono,
+            format=file_format,
+            n_jobs=jobs,
+            progress=progress,
+        )
+    card = json.loads((output / "card.json").read_text(encoding="utf-8"))
+    say(f"{card['n_clips']} clips at {sr} Hz: {path}")
+    say_failures(card["n_failures"], output / "failures.csv")

@@ -258,6 +258,7 @@ def stream_audio(
     start_s: float | None = None,
     end_s: float | None = None,
     block_s: float = 30.0,
+    mono: bool = True,
 ) -> Iterator[np.ndarray]:
     """Decode a file block by block: mixed down, resampled, in bounded memory.
 
@@ -271,10 +272,12 @@ def stream_audio(
         The part to decode, in seconds; None means from the beginning, to the end.
     block_s : float
         Length of a block in seconds of the file.
+    mono : bool
+        Whether to average the channels. Only a copy of a file has use for them apart.
 
     Yields
     ------
-    np.ndarray of shape (n_timepoints,), float32
+    np.ndarray of shape (n_timepoints,), or (n_timepoints, n_channels) unless `mono`, float32
         The next block; joined, the blocks are what `load_audio` returns.
 
     Raises
@@ -301,14 +304,18 @@ def stream_audio(
             ended = len(samples) < wanted or position == stop
             if ended:
                 _check_reached_end(file, path, position, first, last)
-            block = _mix_down(samples, path)
+            block = _mix_down(samples, path) if mono else _check_finite(samples, path)
             if ended and position - first == len(samples):
                 # One block is the whole clip: the same bits as a stream of one, at half the cost.
                 yield resample(block, from_sr=native_sr, to_sr=target_sr)
                 return
             if target_sr != native_sr:
                 resampler = resampler or soxr.ResampleStream(
-                    native_sr, target_sr, 1, dtype="float32", quality="HQ"
+                    native_sr,
+                    target_sr,
+                    1 if mono else file.channels,
+                    dtype="float32",
+                    quality="HQ",
                 )
                 block = resampler.resample_chunk(block, last=ended)
             if len(block):
@@ -368,12 +375,17 @@ def _check_reached_end(
 
 def _mix_down(samples: np.ndarray, path: str | PathLike[str]) -> np.ndarray:
     """Average the channels of float32 (n_timepoints, n_channels), checking that all is finite."""
+    samples = _check_finite(samples, path)
+    waveform = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+    return np.ascontiguousarray(waveform, dtype=np.float32)
+
+
+def _check_finite(samples: np.ndarray, path: str | PathLike[str]) -> np.ndarray:
     # NaN passes through maximum and minimum, and no comparison with it is true.
     if not (samples.max(initial=0.0) < MAX_AMPLITUDE and samples.min(initial=0.0) > -MAX_AMPLITUDE):
         n_bad = np.count_nonzero(~(np.abs(samples) < MAX_AMPLITUDE).all(axis=1))
         raise AudioDecodeError(path, f"{n_bad} samples are NaN, infinite or above {MAX_AMPLITUDE}")
-    waveform = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
-    return np.ascontiguousarray(waveform, dtype=np.float32)
+    return samples
 
 
 def load_audio(
@@ -417,21 +429,21 @@ def resample(waveform: np.ndarray, *, from_sr: int, to_sr: int) -> np.ndarray:
 
     Parameters
     ----------
-    waveform : np.ndarray of shape (n_timepoints,)
+    waveform : np.ndarray of shape (n_timepoints,) or (n_timepoints, n_channels)
         Any float dtype.
     from_sr, to_sr : int
         Sampling rates in Hz.
 
     Returns
     -------
-    np.ndarray of shape (about n_timepoints * to_sr / from_sr,), float32
+    np.ndarray of shape (about n_timepoints * to_sr / from_sr,) or with n_channels, float32
         At least one sample long.
     """
     waveform = np.ascontiguousarray(waveform, dtype=np.float32)
     if from_sr == to_sr:
         return waveform
     resampled = soxr.resample(waveform, from_sr, to_sr, quality="HQ")
-    return resampled if len(resampled) else np.zeros(1, dtype=np.float32)
+    return resampled if len(resampled) else np.zeros((1, *waveform.shape[1:]), dtype=np.float32)
 
 
 def load_clip(

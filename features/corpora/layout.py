@@ -10,31 +10,6 @@ from features.manifest import SPLITS, Manifest
 
 
 @dataclass(frozen=True)
-class Remote:
-    """A file that a publisher offers for download.
-
-    Parameters
-    ----------
-    name : str
-        File name, as the publisher has it.
-    url : str
-        Where it is, over https.
-    checksum : str
-        ``"md5:..."`` or ``"sha256:..."``, as the publisher gives it.
-    size : int
-        Bytes; 0 where the publisher does not say.
-    folder : str
-        Folder below the corpus that it is unpacked into, empty for the corpus itself.
-    """
-
-    name: str
-    url: str
-    checksum: str
-    size: int = 0
-    folder: str = ""
-
-
-@dataclass(frozen=True)
 class Layout:
     """A way in which corpora lie on disk, with where the best known corpus of the kind is from.
 
@@ -53,8 +28,6 @@ class Layout:
     expected : mapping of str to int
         How many ``"clips"``, ``"labels"`` and ``"groups"`` the publisher's release has, and clips
         of ``"train"``, ``"validation"`` and ``"test"``; what is not known is left out.
-    remotes : tuple of Remote
-        What `download` fetches; empty where the licence or the publisher rules it out.
     """
 
     name: str
@@ -65,7 +38,6 @@ class Layout:
     licence: str = ""
     citation: str = ""
     expected: Mapping[str, int] = field(default_factory=dict)
-    remotes: tuple[Remote, ...] = ()
 
 
 def compare_with_release(layout: Layout, manifest: Manifest) -> list[str]:

@@ -2,19 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
+from features.corpora.audioset_segments import LAYOUT as AUDIOSET
 from features.corpora.csv_table import LAYOUT as CSV
+from features.corpora.csv_table import read as read_table
+from features.corpora.csv_table import take_columns
+from features.corpora.esc50 import ESC10, ESC50
 from features.corpora.folder_tree import LAYOUT as FOLDER
+from features.corpora.fsd50k import LAYOUT as FSD50K
+from features.corpora.fsdd import LAYOUT as FSDD
+from features.corpora.fsdkaggle2018 import LAYOUT as FSDKAGGLE2018
+from features.corpora.fsdkaggle2019 import LAYOUT as FSDKAGGLE2019
+from features.corpora.gtzan import GTZAN, GTZAN_ALL
+from features.corpora.irmas import LAYOUT as IRMAS
+from features.corpora.irmas_testing import LAYOUT as IRMAS_TESTING
+from features.corpora.label_studio import LAYOUT as LABEL_STUDIO
 from features.corpora.layout import Layout
+from features.corpora.lumen_csv import LAYOUT as LUMEN
+from features.corpora.nsynth import LAYOUT as NSYNTH
+from features.corpora.openmic import LAYOUT as OPENMIC
 from features.corpora.philharmonia import LAYOUT as PHILHARMONIA
 from features.corpora.rendered import LAYOUT as RENDERED
-from features.manifest import Manifest
+from features.corpora.speech_commands import LAYOUT as SPEECH_COMMANDS
+from features.corpora.urbansound8k import LAYOUT as URBANSOUND8K
+from features.manifest import Manifest, make_manifest
 
 # In the order of detection: the most telling signs first, the folder tree takes what is left.
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (RENDERED, CSV, PHILHARMONIA, FOLDER)
+    layout.name: layout
+    for layout in (
+        RENDERED,
+        URBANSOUND8K,
+        ESC50,
+        ESC10,
+        FSD50K,
+        FSDKAGGLE2018,
+        FSDKAGGLE2019,
+        SPEECH_COMMANDS,
+        AUDIOSET,
+        GTZAN,
+        GTZAN_ALL,
+        FSDD,
+        IRMAS,
+        IRMAS_TESTING,
+        OPENMIC,
+        NSYNTH,
+        PHILHARMONIA,
+        LABEL_STUDIO,
+        LUMEN,
+        CSV,
+        FOLDER,
+    )
 }
 
 
@@ -61,7 +102,12 @@ def detect_layout(root: str | PathLike[str]) -> tuple[str, str]:
     raise ValueError(f"{root} is neither a folder nor a CSV table; name a layout or a manifest")
 
 
-def read_corpus(root: str | PathLike[str], *, layout: str | None = None) -> Manifest:
+def read_corpus(
+    root: str | PathLike[str],
+    *,
+    layout: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Manifest:
     """Read a corpus as it lies on disk.
 
     Parameters
@@ -70,6 +116,9 @@ def read_corpus(root: str | PathLike[str], *, layout: str | None = None) -> Mani
         A folder, or a CSV file.
     layout : str or None
         Name of the layout; None detects it.
+    columns : mapping of str to str or None
+        Which of the corpus's own columns to take for one of the manifest's, as in
+        ``{"labels": "genre", "group": "artist"}``.
 
     Returns
     -------
@@ -79,7 +128,8 @@ def read_corpus(root: str | PathLike[str], *, layout: str | None = None) -> Mani
     Raises
     ------
     ValueError
-        If the layout is unknown or cannot be told; ManifestError if the corpus breaks its layout.
+        If the layout is unknown or cannot be told, or there is no such column; ManifestError if the
+        corpus breaks its layout.
     FileNotFoundError
         If there is nothing at `root`.
     """
@@ -88,4 +138,15 @@ def read_corpus(root: str | PathLike[str], *, layout: str | None = None) -> Mani
         raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, got {name!r}")
     if not Path(root).exists():
         raise FileNotFoundError(f"no such file or folder: {root}")
-    return LAYOUTS[name].read(Path(root))
+    if name == CSV.name:
+        return read_table(Path(root), columns=columns)
+    manifest = LAYOUTS[name].read(Path(root))
+    if not columns:
+        return manifest
+    clips = manifest.clips.assign(group=manifest.given_groups())
+    if "labels" in columns:
+        # What was known of the other labels says nothing of these.
+        clips["unknown_labels"] = ""
+    return make_manifest(
+        take_columns(clips, columns, where=str(root)), manifest.root, where=str(root)
+    )

@@ -17,6 +17,9 @@ NAME = re.compile(
     r"_(?P<dynamic>[^_]+)_(?P<articulation>[^_]+)\.mp3"
 )
 
+# Enough to tell, few enough to be no work in a folder of very many other files.
+N_ENTRIES = 20
+
 
 def recognise(root: Path) -> str | None:
     """Recognise file names such as ``cello_A3_1_forte_arco-normal.mp3``.
@@ -33,8 +36,11 @@ def recognise(root: Path) -> str | None:
     """
     if not root.is_dir():
         return None
-    names = (path.name for path in root.rglob("*.mp3"))
-    first = list(islice((name for name in names if not name.startswith(".")), 20))
+    entries = list(islice(root.iterdir(), N_ENTRIES))
+    folders = [path for path in entries if path.is_dir()]
+    entries += [path for folder in folders for path in islice(folder.iterdir(), N_ENTRIES)]
+    names = (path.name for path in entries if path.suffix == ".mp3")
+    first = [name for name in names if not name.startswith(".")]
     fits = bool(first) and all(NAME.fullmatch(name) for name in first)
     return f"its files are named like {min(first)}" if fits else None
 
