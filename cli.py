@@ -22,7 +22,7 @@ from commands.downloading import download, layouts
 from commands.extraction import describe_features, extract, list_features, resample
 from commands.models import evaluate, fit_ensemble, predict
 from commands.reporting import report
-from commands.synthesis import render
+from commands.synthesis import mix, render
 
 # Exit code after Ctrl-C: 128 and the number of the signal.
 INTERRUPTED = 130
@@ -40,6 +40,7 @@ app = typer.Typer(
 COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
     "render": render,
+    "mix": mix,
     "layouts": layouts,
     "download": download,
     "manifest": manifest,

@@ -30,3 +30,20 @@ def parse_folds(text: str) -> int | str:
     if not text.isdigit() or int(text) < 2:
         raise ValueError(f"--folds must be a number from 2, 'group' or 'given', got {text!r}")
     return int(text)
+
+
+def parse_voices(text: str, option: str) -> tuple[int, int]:
+    """Read fewest and most voices: `2`, or `2-3`."""
+    fewest, dash, most = (part.strip() for part in text.partition("-"))
+    if not fewest.isdigit() or (dash and not most.isdigit()):
+        raise ValueError(f"{option} must be a number or a range such as 2-3, got {text!r}")
+    return int(fewest), int(most if dash else fewest)
+
+
+def parse_interval(text: str, option: str) -> tuple[float, float]:
+    """Read the ends of a range: `-6,0`."""
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise ValueError(f"{option} must be two numbers such as -6,0, got {text!r}") from None
+    return low, high
