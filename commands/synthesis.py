@@ -14,20 +14,53 @@ from commands.sources import read_source
 
 def render(
     output: Annotated[Path, Output],
-    train: Annotated[int, typer.Option(help="Clips of one instrument.", min=11)] = 660,
-    validation: Annotated[int, typer.Option(help="Polyphonic validation clips.", min=0)] = 120,
-    test: Annotated[int, typer.Option(help="Polyphonic test clips.", min=0)] = 240,
+    train: Annotated[int, typer.Option(help="Training clips.", min=11)] = 660,
+    validation: Annotated[int, typer.Option(help="Validation clips.", min=0)] = 120,
+    test: Annotated[int, typer.Option(help="Test clips.", min=0)] = 240,
     seconds: Annotated[float, typer.Option(help="Length of a clip.", min=1.0)] = 3.0,
-    soundfont: Annotated[Path | None, typer.Option(help="A General MIDI SF2 file.")] = None,
+    sr: Annotated[int, typer.Option("--sr", help="Sampling rate in Hz.", min=8000)] = 22_050,
+    soundfont: Annotated[
+        list[Path] | None,
+        typer.Option(help="SF2 or SF3 file, or a folder of them; several times for several."),
+    ] = None,
+    test_soundfont: Annotated[
+        list[Path] | None,
+        typer.Option(help="The same for validation and test, which training never hears."),
+    ] = None,
+    scores: Annotated[
+        Path | None, typer.Option(help="Folder of MIDI files to play; left out: drawn phrases.")
+    ] = None,
+    labels: Annotated[
+        str, typer.Option(help="irmas: eleven instruments; families: all of General MIDI.")
+    ] = "irmas",
+    train_voices: Annotated[str, typer.Option(help="Labels of a training clip: 1, or 1-3.")] = "1",
+    test_voices: Annotated[
+        str, typer.Option(help="The same for validation and test clips.")
+    ] = "1-4",
+    drums: Annotated[
+        float, typer.Option(help="Share of clips with drums, which have no label.", min=0, max=1)
+    ] = 0.0,
+    accompaniment: Annotated[
+        float, typer.Option(help="Share with instruments that have no label.", min=0, max=1)
+    ] = 0.0,
+    backing_db: Annotated[str, typer.Option(help="Level of both against the rest.")] = "-18,-6",
+    codec: Annotated[
+        float, typer.Option(help="Share that went through MP3, Vorbis or Opus.", min=0, max=1)
+    ] = 0.0,
     jobs: Jobs = -1,
     seed: Seed = 0,
 ) -> None:
-    """Render a labelled corpus of the 11 IRMAS instruments from a sampled soundfont.
+    """Render a labelled corpus from sampled soundfonts: clips, labels, and when each note sounds.
 
-    Example: python cli.py render -o corpus/
+    Example: python cli.py render -o corpus/ --train-voices 1-3 --drums 0.3
     """
+    from features.synthesis.families import list_families
+    from features.synthesis.instruments import list_instruments
     from features.synthesis.render import render_corpus
 
+    known = {"irmas": list_instruments, "families": list_families}
+    if labels not in known:
+        raise ValueError(f"--labels must be one of {', '.join(known)}, got {labels!r}")
     with progress_bar("render") as progress:
         path = render_corpus(
             output,
@@ -35,12 +68,22 @@ def render(
             n_validation=validation,
             n_test=test,
             seconds=seconds,
+            sr=sr,
+            soundfonts=soundfont or None,
+            test_soundfonts=test_soundfont or None,
+            scores=scores,
+            instruments=known[labels](),
+            train_voices=parse_voices(train_voices, "--train-voices"),
+            test_voices=parse_voices(test_voices, "--test-voices"),
+            drums=drums,
+            accompaniment=accompaniment,
+            backing_db=parse_interval(backing_db, "--backing-db"),
+            codec=codec,
             seed=seed,
-            soundfont=soundfont,
             n_jobs=jobs,
             progress=progress,
         )
-    say(f"{train + validation + test} clips: {path}")
+    _say_corpus(path)
 
 
 def mix(

@@ -46,6 +46,14 @@ def test_no_quality_moves_the_sound_in_time(codec, quality):
     assert measure_lag(recode(waveform, 44_100, codec=codec, quality=quality), waveform) == 0
 
 
+@pytest.mark.parametrize("sr", [8_000, 22_050, 44_100])
+def test_an_mp3_too_small_to_tell_its_delay_comes_back_in_time_all_the_same(sr):
+    waveform = make_noise(sr, sr)
+    recoded = recode(waveform, sr, codec="mp3", quality=0)
+    assert recoded.shape == waveform.shape
+    assert measure_lag(recoded, waveform) == 0
+
+
 @pytest.mark.parametrize("codec", list_codecs())
 def test_an_onset_stays_where_it_was(codec):
     sr, onset = 44_100, 20_000

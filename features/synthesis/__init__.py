@@ -1,5 +1,6 @@
 """Synthesis: labelled clips rendered from a sampled soundfont."""
 
+from features.synthesis.families import list_families
 from features.synthesis.instruments import Instrument, Program, list_instruments
 from features.synthesis.render import render_corpus
 from features.synthesis.sampler import render_note
@@ -10,6 +11,7 @@ __all__ = [
     "Program",
     "Soundfont",
     "find_soundfont",
+    "list_families",
     "list_instruments",
     "render_corpus",
     "render_note",

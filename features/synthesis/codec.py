@@ -30,6 +30,10 @@ from features.audio import MAX_SR, MIN_SR, resample
 # libsndfile hands a whole write to libvorbis, whose stack a minute's samples overrun.
 BLOCK_LENGTH = 65_536
 
+# An MP3 frame at a low rate has no room for the tag that tells the decoder where the sound begins:
+# then LAME's 576 samples and the decoder's 529 are left in front of it, and padding behind.
+UNTOLD_DELAY = 576 + 529
+
 # libsndfile refuses to take an MP3 down to a compression level of 1, its lowest rate.
 MAX_COMPRESSION = 0.9999
 
@@ -133,7 +137,7 @@ def recode(waveform: np.ndarray, sr: int, *, codec: str, quality: float) -> np.n
 
 
 def _code(waveform: np.ndarray, sr: int, codec: Codec, quality: float) -> np.ndarray:
-    """Encode and decode at a rate that the codec takes; libsndfile takes the delay off itself."""
+    """Encode and decode at a rate that the codec takes, aligned with the input."""
     stream = io.BytesIO()
     with soundfile.SoundFile(
         stream,
@@ -148,4 +152,7 @@ def _code(waveform: np.ndarray, sr: int, codec: Codec, quality: float) -> np.nda
         for start in range(0, len(waveform), BLOCK_LENGTH):
             file.write(waveform[start : start + BLOCK_LENGTH])
     stream.seek(0)
-    return soundfile.read(stream, dtype="float32")[0]
+    decoded = soundfile.read(stream, dtype="float32")[0]
+    # libsndfile takes delay and padding off where the file tells of them: no sample is left over.
+    delay = UNTOLD_DELAY if len(decoded) >= len(waveform) + UNTOLD_DELAY else 0
+    return decoded[delay : delay + len(waveform)]

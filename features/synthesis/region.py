@@ -5,6 +5,7 @@ Conventions: times in seconds, pitches in MIDI keys (69 is A4, 440 Hz), small in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,12 +53,11 @@ class Region:
     ----------
     keys, velocities : tuple of int
         Lowest and highest, both included.
-    waveform : np.ndarray of shape (n_timepoints,), float32
-        The recorded sample.
+    tape : callable
+        Reads the recorded sample: a tape as `features.synthesis.playing.make_tape` makes it, and
+        how far to step back at its end, 0 where it plays once.
     sr : int
         Its sampling rate in Hz.
-    loop : tuple of int or None
-        First and one past the last time point that repeat; None plays once.
     root_key : float
         The key at which the sample sounds as it was recorded, all tunings included.
     cents_per_key : float
@@ -80,9 +80,8 @@ class Region:
 
     keys: tuple[int, int]
     velocities: tuple[int, int]
-    waveform: np.ndarray
+    tape: Callable[[], tuple[np.ndarray, int]]
     sr: int
-    loop: tuple[int, int] | None
     root_key: float
     cents_per_key: float
     attenuation_db: float

@@ -1,35 +1,40 @@
-"""The built-in corpus: labelled clips of eleven instruments, rendered from a soundfont.
+"""The built-in corpus, and others like it: labelled clips rendered from soundfonts.
 
-Training clips hold one instrument each, validation and test clips one to four. Same settings,
-same bytes; a finished corpus holds ``manifest.csv``, the clips, and ``card.json``.
+By default eleven instruments; training clips hold one of them each, validation and test clips one
+to four. Same settings, same bytes; a finished corpus holds the clips and four files:
+``manifest.csv``; ``events.csv``, one row a note as it sounds; ``failures.csv``, what could not be
+rendered; and ``card.json``.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
-import json
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import joblib
 import soundfile
 
+from features.freed_memory import keep_freed_memory
+from features.synthesis.backing import Backing
 from features.synthesis.clip import MIN_SOUNDING_S, render_clip
-from features.synthesis.instruments import INSTRUMENTS
-from features.synthesis.score import Take, plan_songs, plan_training
-from features.synthesis.soundfont import Soundfont, find_soundfont
+from features.synthesis.instruments import INSTRUMENTS, SPLITS, Instrument
+from features.synthesis.midi import list_midi_files
+from features.synthesis.orchestra import Soundfonts, digest_of, make_orchestra
+from features.synthesis.plan import Plan, check_settings, name_below
+from features.synthesis.score import Take
+from features.synthesis.soundfont import find_soundfont
+from features.synthesis.staged_corpus import StagedCorpus
 
 # A change of anything that changes a byte of the corpus makes a new version.
-CORPUS = "general-midi-v1"
+CORPUS = "general-midi-v2"
 
-# Clips handed to a worker at a time: a second's work.
+# Clips handed to a worker at a time: a quarter of a second's work.
 BATCH = 20
+
+# In Hz; below, an instrument is hardly told by its sound.
+MIN_SR = 8000
 
 COLUMNS = (
     "path",
@@ -39,14 +44,42 @@ COLUMNS = (
     "split",
     "duration_s",
     "programs",
+    "soundfonts",
     "pitches",
     "levels_db",
     "sounding_s",
+    "accompaniment",
+    "drums",
+    "score",
+    "codec",
     "rt60_s",
     "snr_db",
     "peak_db",
 )
-"""Columns of the manifest; programs, levels and sounding times in the order of the labels."""
+"""Columns of the manifest; programs to sounding times but pitches in the order of the labels."""
+
+EVENT_COLUMNS = (
+    "clip_id",
+    "label",
+    "onset_s",
+    "offset_s",
+    "pitch",
+    "velocity",
+    "program",
+    "soundfont",
+    "role",
+)
+"""Columns of the events, one row a note: `onset_s` is when its key goes down, `offset_s` when the
+last frame of 20 ms ends in which its dry sound is within 40 dB of its loudest frame, both from the
+clip's start and not beyond its end. `role` is ``label``, ``accompaniment`` or ``drums``; the latter
+two have no label."""
+
+FAILURE_COLUMNS = ("clip_id", "path", "reason")
+TABLES = {
+    "manifest.csv": COLUMNS,
+    "events.csv": EVENT_COLUMNS,
+    "failures.csv": FAILURE_COLUMNS,
+}
 
 
 def render_corpus(
@@ -59,20 +92,28 @@ def render_corpus(
     sr: int = 22_050,
     seed: int = 0,
     soundfont: str | PathLike[str] | None = None,
+    soundfonts: Soundfonts | None = None,
+    test_soundfonts: Soundfonts | None = None,
+    instruments: Sequence[Instrument] = INSTRUMENTS,
+    scores: str | PathLike[str] | None = None,
+    train_voices: tuple[int, int] = (1, 1),
+    test_voices: tuple[int, int] = (1, 4),
+    drums: float = 0.0,
+    accompaniment: float = 0.0,
+    backing_db: tuple[float, float] = (-18.0, -6.0),
+    codec: float = 0.0,
     n_jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Render the built-in corpus: a manifest and its clips, as 16-bit FLAC.
+    """Render a corpus: its tables, and its clips as 16-bit FLAC.
 
     Parameters
     ----------
     directory : str or path-like
         Where to; made if missing. An earlier rendering with the same settings is kept as it is,
         one with other settings is replaced.
-    n_train : int
-        Clips of one instrument, dealt evenly over the eleven.
-    n_validation, n_test : int
-        Excerpts of songs, six to a song.
+    n_train, n_validation, n_test : int
+        Clips of each split, dealt evenly over the labels.
     seconds : float
         Length of every clip, at least 1.
     sr : int
@@ -80,7 +121,26 @@ def render_corpus(
     seed : int
         Of all that is drawn.
     soundfont : str, path-like or None
-        A General MIDI SF2 file; None takes the one that comes with `pretty_midi`.
+        A General MIDI SF2 or SF3 file; None takes the one that comes with `pretty_midi`.
+    soundfonts : str, path-like, sequence of them, or None
+        Several instead: files, or folders of them. A program that one of them lacks is played by
+        the others; one that all lack is left out, which the card says.
+    test_soundfonts : str, path-like, sequence of them, or None
+        Those of the test split, none of which may be among the others; None: the same ones.
+    instruments : sequence of Instrument
+        The labels, and their programs: see `list_instruments`.
+    scores : str, path-like or None
+        A folder of MIDI files to play instead of phrases of our own. Each file is in one split, and
+        one group; programs are labels by `instruments`, others and drums are heard only where
+        `accompaniment` and `drums` say so. The pitches are those written, in every split.
+    train_voices, test_voices : tuple of int
+        Fewest and most labels of a clip of the training split, and of the other two.
+    drums, accompaniment : float
+        Share of clips, from 0 to 1, that have such a part without a label.
+    backing_db : tuple of float
+        Softest and loudest of these parts, against all labelled ones together.
+    codec : float
+        Share of clips, from 0 to 1, that went through a lossy codec before they were stored.
     n_jobs : int or None
         Worker processes; None or 1 means this one, -1 all cores. The bytes don't depend on it.
     progress : callable or None
@@ -89,163 +149,125 @@ def render_corpus(
     Returns
     -------
     Path
-        The ``manifest.csv`` in `directory`; its columns are `COLUMNS`.
+        The ``manifest.csv`` in `directory`; its columns are `COLUMNS`. Beside it are ``events.csv``
+        with `EVENT_COLUMNS`, and ``failures.csv``: clips that could not be rendered, MIDI files
+        that could not be read, and splits for which these were too few.
 
     Raises
     ------
     FileExistsError
         If `directory` holds anything that no rendering wrote.
     FileNotFoundError
-        If there is no soundfont.
+        If there is no soundfont, or no MIDI file.
     ValueError
-        If a setting is out of range, or the soundfont lacks a program.
+        If a setting is out of range, an instrument has no program in the soundfonts, drums or
+        accompaniment have none, there are fewer MIDI files than splits, or nothing could be
+        rendered.
     """
-    _check_settings(n_train, n_validation, n_test, seconds, sr, seed)
-    font = Soundfont(soundfont if soundfont is not None else find_soundfont())
-    settings = {
-        "corpus": CORPUS,
-        "n_train": n_train,
-        "n_validation": n_validation,
-        "n_test": n_test,
-        "seconds": seconds,
-        "sr": sr,
-        "seed": seed,
-        "soundfont": font.path.name,
-        "soundfont_sha256": hashlib.sha256(font.path.read_bytes()).hexdigest(),
-    }
-    directory = Path(directory).absolute()
-    if _is_rendered(directory, settings):
-        return directory / "manifest.csv"
-    _check_replaceable(directory)
-    takes = [
-        *plan_training(n_train, seed),
-        *plan_songs("validation", n_validation, seed),
-        *plan_songs("test", n_test, seed),
-    ]
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that the renaming stays within one file system.
-    with tempfile.TemporaryDirectory(prefix=f".{directory.name}-", dir=directory.parent) as scratch:
-        finished = Path(scratch) / "corpus"
-        batches = [takes[start : start + BATCH] for start in range(0, len(takes), BATCH)]
-        rows: list[dict[str, object]] = []
-        for batch in joblib.Parallel(n_jobs=n_jobs or 1, return_as="generator")(
-            joblib.delayed(_write_clips)(batch, finished, settings, font.path) for batch in batches
-        ):
-            for row in batch:
-                rows.append(row)
-                if progress is not None:
-                    progress(len(rows), len(takes))
-        _write_manifest(rows, finished, settings)
-        if directory.exists():
-            directory.rename(Path(scratch) / "replaced")
-        finished.rename(directory)
-    return directory / "manifest.csv"
+    counts = dict(zip(SPLITS, (n_train, n_validation, n_test), strict=True))
+    voices = {"train": train_voices, "validation": test_voices, "test": test_voices}
+    shares = {"drums": drums, "accompaniment": accompaniment, "codec": codec}
+    check_settings(
+        counts,
+        voices,
+        shares,
+        backing_db,
+        least={"seconds": (seconds, 2 * MIN_SOUNDING_S), "sr": (sr, MIN_SR), "seed": (seed, 0)},
+        n_labels=len(instruments),
+    )
+    if soundfont is not None and soundfonts is not None:
+        raise ValueError("only one of soundfont and soundfonts may be given, got both")
+    given = soundfonts if soundfonts is not None else soundfont
+    orchestra = make_orchestra(
+        instruments,
+        find_soundfont() if given is None else given,
+        test_soundfonts=test_soundfonts,
+        splits=[split for split in SPLITS if counts[split]],
+    )
+    files = [] if scores is None else list_midi_files(scores)
+    root = Path(scores or ".")
+    # More voices than labels there cannot be.
+    voices = {split: (few, min(many, len(instruments))) for split, (few, many) in voices.items()}
+    plan = Plan(
+        orchestra,
+        counts=counts,
+        voices=voices,
+        backing=Backing(drums, accompaniment, backing_db),
+        codec=codec,
+        seconds=seconds,
+        seed=seed,
+    )
+    settings = {"corpus": CORPUS, "sr": sr, **plan.settings(), "scores": _digests(files, root)}
+    corpus = StagedCorpus(Path(directory), maker="render", settings=settings, tables=tuple(TABLES))
+    if corpus.is_finished():
+        return corpus.manifest
+    corpus.check_replaceable()
+    takes, failures = plan.excerpts(files, root, n_jobs=n_jobs) if files else (plan.songs(), [])
+    with corpus.staging() as folder:
+        tables = _render(takes, folder, plan, sr, n_jobs, progress)
+        tables["failures.csv"] = [*failures, *tables["failures.csv"]]
+        if not tables["manifest.csv"]:
+            reasons = [row["reason"] for row in tables["failures.csv"]]
+            raise ValueError(f"no clip could be rendered: {reasons[0]}")
+        for name, rows in tables.items():
+            _write_table(folder / name, rows)
+    return corpus.manifest
 
 
-def _check_settings(
-    n_train: int, n_validation: int, n_test: int, seconds: float, sr: int, seed: int
-) -> None:
-    problems = [
-        f"{name} must be at least {least}, got {value}"
-        for name, value, least in (
-            ("n_train", n_train, len(INSTRUMENTS)),
-            ("n_validation", n_validation, 0),
-            ("n_test", n_test, 0),
-            ("seconds", seconds, 2 * MIN_SOUNDING_S),
-            ("sr", sr, 8000),
-            ("seed", seed, 0),
-        )
-        if not value >= least
-    ]
-    if problems:
-        raise ValueError("; ".join(problems))
-
-
-@lru_cache(maxsize=1)
-def _open_soundfont(path: Path) -> Soundfont:
-    """Open a soundfont once in each worker."""
-    return Soundfont(path)
+def _render(
+    takes: Sequence[Take],
+    folder: Path,
+    plan: Plan,
+    sr: int,
+    n_jobs: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> dict[str, list[dict[str, object]]]:
+    """Write the clips; give the rows of the tables."""
+    tables: dict[str, list[dict[str, object]]] = {name: [] for name in TABLES}
+    batches = [takes[start : start + BATCH] for start in range(0, len(takes), BATCH)]
+    done = 0
+    for batch in joblib.Parallel(n_jobs=n_jobs or 1, return_as="generator")(
+        joblib.delayed(_write_clips)(batch, folder, plan.seconds, sr, plan.seed)
+        for batch in batches
+    ):
+        for written in batch:
+            for name, rows in written.items():
+                tables[name] += rows
+            done += 1
+            if progress is not None:
+                progress(done, len(takes))
+    return tables
 
 
 def _write_clips(
-    takes: Sequence[Take], directory: Path, settings: dict[str, Any], font: Path
-) -> list[dict[str, object]]:
-    return [_write_clip(take, directory, settings, _open_soundfont(font)) for take in takes]
+    takes: Sequence[Take], folder: Path, seconds: float, sr: int, seed: int
+) -> list[dict[str, list[dict[str, object]]]]:
+    keep_freed_memory()
+    return [_write_clip(take, folder, seconds, sr, seed) for take in takes]
 
 
 def _write_clip(
-    take: Take, directory: Path, settings: dict[str, Any], font: Soundfont
-) -> dict[str, object]:
-    seconds, sr = settings["seconds"], settings["sr"]
-    waveform, row = render_clip(take, font, seconds=seconds, sr=sr, seed=settings["seed"])
-    path = Path(take.split, take.group, f"{take.name}.flac")
-    (directory / path).parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(directory / path, waveform, sr, format="FLAC", subtype="PCM_16")
-    where = {"path": path.as_posix(), "clip_id": path.as_posix()}
-    return where | {"duration_s": len(waveform) / sr} | row
+    take: Take, folder: Path, seconds: float, sr: int, seed: int
+) -> dict[str, list[dict[str, object]]]:
+    """Write a clip; give its rows of each table."""
+    clip: dict[str, object] = {"clip_id": take.clip_id}
+    try:
+        rendering = render_clip(take, seconds=seconds, sr=sr, seed=seed)
+    except ValueError as exc:
+        return {"failures.csv": [clip | {"path": take.clip_id, "reason": str(exc)}]}
+    path = folder / take.clip_id
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, rendering.waveform, sr, format="FLAC", subtype="PCM_16")
+    row = clip | {"path": take.clip_id, "duration_s": len(rendering.waveform) / sr} | rendering.row
+    return {"manifest.csv": [row], "events.csv": [clip | event for event in rendering.events]}
 
 
-def _write_manifest(
-    rows: list[dict[str, object]], directory: Path, settings: dict[str, Any]
-) -> None:
-    """Write the manifest, then the card: a corpus with a card is whole."""
-    manifest = directory / "manifest.csv"
-    with manifest.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+def _digests(files: Sequence[Path], root: Path) -> dict[str, str]:
+    return {name_below(root, file): digest_of(file) for file in files}
+
+
+def _write_table(path: Path, rows: Iterable[dict[str, object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, TABLES[path.name], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    card = {
-        "settings": settings,
-        "digest": _digest(settings),
-        "manifest_sha256": hashlib.sha256(manifest.read_bytes()).hexdigest(),
-        "instruments": [asdict(instrument) for instrument in INSTRUMENTS],
-    }
-    text = json.dumps(card, indent=2, sort_keys=True) + "\n"
-    (directory / "card.json").write_text(text, encoding="utf-8")
-
-
-def _digest(settings: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
-
-
-def _read_card(directory: Path) -> dict[str, Any] | None:
-    try:
-        card = json.loads((directory / "card.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return card if isinstance(card, dict) and "manifest_sha256" in card else None
-
-
-def _listed_files(directory: Path) -> Iterator[Path]:
-    with (directory / "manifest.csv").open(encoding="utf-8", newline="") as stream:
-        yield from (directory / (row.get("path") or "") for row in csv.DictReader(stream))
-
-
-def _is_rendered(directory: Path, settings: dict[str, Any]) -> bool:
-    """Whether a rendering with these settings is there, whole."""
-    card = _read_card(directory)
-    manifest = directory / "manifest.csv"
-    return (
-        card is not None
-        and card.get("digest") == _digest(settings)
-        and manifest.is_file()
-        and hashlib.sha256(manifest.read_bytes()).hexdigest() == card["manifest_sha256"]
-        and all(path.is_file() for path in _listed_files(directory))
-    )
-
-
-def _check_replaceable(directory: Path) -> None:
-    """Raise if anything would be lost that no rendering wrote."""
-    if not directory.exists():
-        return
-    if not directory.is_dir():
-        raise FileExistsError(f"{directory} must be a directory, it is a file; give another one")
-    present = {path for path in directory.rglob("*") if not path.is_dir()}
-    if _read_card(directory) is not None and (directory / "manifest.csv").is_file():
-        own = {directory / "card.json", directory / "manifest.csv", *_listed_files(directory)}
-        present -= own
-    if present:
-        raise FileExistsError(
-            f"{directory} must be empty or an earlier rendering, it holds {len(present)} other "
-            f"files such as {min(present).name!r}; give another directory"
-        )

@@ -7,6 +7,7 @@ Reverberation Business, Computer Music Journal 3(2), 1979), duller the later it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
@@ -53,15 +54,16 @@ class Room:
 
         Returns
         -------
-        np.ndarray of shape (n_timepoints,)
+        np.ndarray of shape (n_timepoints,), float32
             Its energy is `wet_db` against a unit impulse.
         """
-        times = np.arange(max(1, round(self.rt60_s * sr))) / sr
-        noise = np.random.default_rng(self.seed).standard_normal(len(times))
+        times = np.arange(max(1, round(self.rt60_s * sr)), dtype=np.float32) / sr
+        noise = np.random.default_rng(self.seed).standard_normal(len(times), dtype=np.float32)
         reverberation = low_pass(noise, cutoff_hz=self.damping_hz, sr=sr)
-        reverberation *= 10 ** (-3 * times / self.rt60_s)
-        reverberation *= 10 ** (self.wet_db / 20) / np.sqrt((reverberation**2).sum())
-        return np.concatenate([np.zeros(round(self.predelay_s * sr)), reverberation])
+        reverberation *= np.exp(times * np.float32(-3 * np.log(10) / self.rt60_s))
+        energy = float(np.dot(reverberation, reverberation))
+        reverberation *= np.float32(10 ** (self.wet_db / 20) / np.sqrt(energy))
+        return np.concatenate([np.zeros(round(self.predelay_s * sr), np.float32), reverberation])
 
 
 def draw_room(rng: np.random.Generator) -> Room:
@@ -104,13 +106,21 @@ def record(waveform: np.ndarray, room: Room, *, sr: int) -> np.ndarray:
     np.ndarray of shape (n_timepoints,)
         As long as the waveform; what still reverberates is cut off.
     """
-    response = room.impulse_response(sr)
-    n_fft = next_fast_len(len(waveform) + len(response) - 1, real=True)
-    frequencies = np.fft.rfftfreq(n_fft, 1 / sr)
-    octaves = np.log2(np.maximum(frequencies, 1.0) / TILT_CENTRE_HZ)
-    tilt = 10 ** (room.tilt_db * np.clip(octaves, -TILT_OCTAVES, TILT_OCTAVES) / 20)
-    transfer = tilt * (1 + rfft(response, n_fft))
+    transfer, n_fft = _transfer(room, len(waveform), sr)
     return irfft(rfft(waveform, n_fft) * transfer, n_fft)[: len(waveform)]
+
+
+@lru_cache(maxsize=2)
+def _transfer(room: Room, n_timepoints: int, sr: int) -> tuple[np.ndarray, int]:
+    """Spectrum of a room and its microphone, kept while a song is played in it."""
+    # What comes later than the waveform is long is never heard.
+    response = room.impulse_response(sr)[:n_timepoints]
+    n_fft = next_fast_len(n_timepoints + len(response) - 1, real=True)
+    frequencies = np.arange(n_fft // 2 + 1, dtype=np.float32) * np.float32(sr / n_fft)
+    octaves = np.log2(np.maximum(frequencies, 1.0) / np.float32(TILT_CENTRE_HZ))
+    tilt_per_octave = np.float32(room.tilt_db * np.log(10) / 20)
+    tilt = np.exp(np.clip(octaves, -TILT_OCTAVES, TILT_OCTAVES) * tilt_per_octave)
+    return tilt * (1 + rfft(response, n_fft)), n_fft
 
 
 def make_noise(
@@ -131,10 +141,11 @@ def make_noise(
 
     Returns
     -------
-    np.ndarray of shape (n_timepoints,)
+    np.ndarray of shape (n_timepoints,), float32
         Of root mean square 1.
     """
-    noise = low_pass(rng.standard_normal(n_timepoints), cutoff_hz=cutoff_hz, sr=sr)
+    white = rng.standard_normal(n_timepoints, dtype=np.float32)
+    noise = low_pass(white, cutoff_hz=cutoff_hz, sr=sr)
     return noise / np.sqrt((noise**2).mean())
 
 
@@ -153,7 +164,8 @@ def low_pass(waveform: np.ndarray, *, cutoff_hz: float, sr: int) -> np.ndarray:
     Returns
     -------
     np.ndarray of shape (n_timepoints,)
-        The filtered sound.
+        The filtered sound, as precise as the waveform.
     """
     pole = np.exp(-2 * np.pi * min(cutoff_hz, 0.45 * sr) / sr)
-    return lfilter([1 - pole], [1, -pole], waveform)
+    coefficients = np.array([[1 - pole, 0], [1, -pole]], dtype=waveform.dtype)
+    return lfilter(*coefficients, waveform)

@@ -1,7 +1,9 @@
-"""Reading SoundFont 2 files: which recorded sample sounds for which program, key and velocity.
+"""Reading soundfonts: which recorded sample sounds for which program, key and velocity.
 
 Conventions: times in seconds, pitches in MIDI keys (69 is A4, 440 Hz), small intervals in cents.
-References: SoundFont Technical Specification 2.04 (Creative/E-mu, 2006), sections 5 to 9.
+SF2 files hold 16-bit samples, SF3 files the same as Ogg Vorbis streams. References: SoundFont
+Technical Specification 2.04 (Creative/E-mu, 2006), sections 5 to 9;
+https://www.fluidsynth.org/wiki/SoundFont3Format/.
 """
 
 from __future__ import annotations
@@ -12,16 +14,19 @@ from enum import IntEnum
 from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from features.synthesis.chunks import read_chunks
 from features.synthesis.region import Envelope, Oscillator, Region
+from features.synthesis.samples import Samples
 
 SOUNDFONT_PACKAGE, SOUNDFONT_FILE = "pretty_midi", "TimGM6mb.sf2"
 
 # The default of initialFilterFc: 19,912 Hz, which the specification calls an open filter.
 OPEN_CUTOFF_CENTS = 13_500
+
+PERCUSSION_BANK = 128
 
 
 class Generator(IntEnum):
@@ -51,58 +56,49 @@ _ALL_KEYS = 127 << 8
 # Looks up a generator of a zone: (number, default) -> amount.
 _Lookup = Callable[..., float]
 
-_HEADER = [("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("_", "V12")]
-_RECORDS = {
-    "phdr": np.dtype(_HEADER),
-    "inst": np.dtype([("name", "S20"), ("bag", "<u2")]),
-    "pbag": np.dtype([("generator", "<u2"), ("_", "V2")]),
-    "ibag": np.dtype([("generator", "<u2"), ("_", "V2")]),
-    "pgen": np.dtype([("number", "<u2"), ("amount", "<u2")]),
-    "igen": np.dtype([("number", "<u2"), ("amount", "<u2")]),
-    "shdr": np.dtype(
-        [
-            ("name", "S20"),
-            *((name, "<u4") for name in ("start", "end", "loop_start", "loop_end", "sr")),
-            *(("key", "u1"), ("cents", "i1"), ("_", "V4")),
-        ]
-    ),
-}
-
 
 class Soundfont:
-    """The presets of a SoundFont 2 file, looked up by General MIDI program.
+    """The presets of a SoundFont file, looked up by General MIDI program.
 
     Parameters
     ----------
     path : str or path-like
-        An SF2 file with 16-bit samples.
+        An SF2 file, or an SF3 file; of 24-bit samples the upper 16 are used.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is not a SoundFont 2 file, or a damaged one.
+        If it is not a SoundFont file, or a damaged one.
     """
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
         if not self.path.is_file():
-            raise FileNotFoundError(f"soundfont {self.path} does not exist; give an SF2 file")
-        self._chunks = _read_chunks(self.path)
+            raise FileNotFoundError(
+                f"soundfont {self.path} does not exist; give an SF2 or SF3 file"
+            )
+        chunks = read_chunks(self.path)
+        self._records = chunks.records
+        self._samples = Samples(self.path, chunks.records["shdr"], chunks.smpl)
 
     @cached_property
-    def _samples(self) -> np.ndarray:
-        return np.frombuffer(self._chunks["smpl"], "<i2").astype(np.float32) / 32768
+    def programs(self) -> frozenset[tuple[int, int]]:
+        """All presets: pairs of bank and program."""
+        presets = self._records["phdr"][:-1]
+        return frozenset(zip(presets["bank"].tolist(), presets["program"].tolist(), strict=True))
 
     @lru_cache(maxsize=256)  # noqa: B019 - one soundfont lives as long as the rendering
-    def regions(self, program: int) -> tuple[Region, ...]:
-        """Give all regions of a program of bank 0.
+    def regions(self, program: int, *, bank: int = 0) -> tuple[Region, ...]:
+        """Give all regions of a program.
 
         Parameters
         ----------
         program : int
             General MIDI program, counted from 0: 73 is the flute.
+        bank : int
+            0, or 128 for percussion.
 
         Returns
         -------
@@ -114,20 +110,19 @@ class Soundfont:
         ValueError
             If the soundfont has no such program, or its records point outside the file.
         """
-        presets = self._chunks["phdr"]
-        # The last record only marks the end.
-        found = np.flatnonzero((presets["program"] == program) & (presets["bank"] == 0))[:1]
-        if not len(found) or found[0] == len(presets) - 1:
+        presets = self._records["phdr"][:-1]
+        found = np.flatnonzero((presets["program"] == program) & (presets["bank"] == bank))
+        if not len(found):
             raise ValueError(
-                f"soundfont {self.path} must have program {program} in bank 0, it has not; "
+                f"soundfont {self.path} must have program {program} in bank {bank}, it has not; "
                 "use a General MIDI soundfont"
             )
         try:
             return tuple(
                 self._region(values, added)
-                for added in self._zones("p", presets["bag"], int(found[0]), Generator.INSTRUMENT)
+                for added in self._zones("p", "phdr", int(found[0]), Generator.INSTRUMENT)
                 for values in self._zones(
-                    "i", self._chunks["inst"]["bag"], added[Generator.INSTRUMENT], Generator.SAMPLE
+                    "i", "inst", added[Generator.INSTRUMENT], Generator.SAMPLE
                 )
                 if _overlap(values, added)
             )
@@ -138,10 +133,11 @@ class Soundfont:
             ) from exc
 
     def _zones(
-        self, level: str, bags: np.ndarray, index: int, target: Generator
+        self, level: str, owners: str, index: int, target: Generator
     ) -> list[dict[int, int]]:
         """Read the generators of each zone of a preset or instrument, its global zone applied."""
-        starts, generators = self._chunks[f"{level}bag"]["generator"], self._chunks[f"{level}gen"]
+        bags = self._records[owners]["bag"]
+        starts, generators = self._records[f"{level}bag"]["generator"], self._records[f"{level}gen"]
         zones: list[dict[int, int]] = []
         common: dict[int, int] = {}
         for bag in range(bags[index], bags[index + 1]):
@@ -160,8 +156,7 @@ class Soundfont:
             value = values.get(generator, default)
             return value if generator in _NOT_ADDED else value + added.get(generator, 0)
 
-        sample = self._chunks["shdr"][values[Generator.SAMPLE]]
-        waveform, loop = self._cut(sample, get)
+        sample = self._records["shdr"][values[Generator.SAMPLE]]
         override = get(Generator.ROOT_KEY, -1)
         # 255 marks a sample without pitch; the specification asks for 60 then.
         root_key = override if override >= 0 else (sample["key"] if sample["key"] < 128 else 60)
@@ -170,9 +165,8 @@ class Soundfont:
         return Region(
             keys=_range(values, added, Generator.KEYS),
             velocities=_range(values, added, Generator.VELOCITIES),
-            waveform=waveform,
+            tape=self._find_tape(values[Generator.SAMPLE], get),
             sr=int(sample["sr"]),
-            loop=loop,
             root_key=float(root_key) - tuning / (cents_per_key or 100),
             cents_per_key=cents_per_key,
             attenuation_db=get(Generator.ATTENUATION) / 10,
@@ -189,24 +183,33 @@ class Soundfont:
             lfo_to_volume_db=get(Generator.LFO_TO_VOLUME) / 10,
         )
 
-    def _cut(self, sample: np.void, get: _Lookup) -> tuple[np.ndarray, tuple[int, int] | None]:
-        """Waveform of a sample and its loop, counted from the waveform's first time point."""
-        start = int(sample["start"] + get(Generator.START) + 32768 * get(Generator.START_COARSE))
-        end = int(sample["end"] + get(Generator.END) + 32768 * get(Generator.END_COARSE))
-        if not (0 <= start < end <= len(self._samples) and sample["sr"] > 0):
-            raise IndexError(
-                f"sample {sample['name']!r}: {start} to {end} of {len(self._samples)}, "
-                f"{sample['sr']} Hz"
-            )
-        waveform = self._samples[start:end]
-        if get(Generator.LOOP_MODE) not in (1, 3):
-            return waveform, None
-        first = sample["loop_start"] + get(Generator.LOOP_START)
-        last = sample["loop_end"] + get(Generator.LOOP_END)
-        first = int(first + 32768 * get(Generator.LOOP_START_COARSE)) - start
-        last = int(last + 32768 * get(Generator.LOOP_END_COARSE)) - start
-        last = min(last, len(waveform))
-        return waveform, ((first, last) if 0 <= first < last else None)
+    def _find_tape(self, index: int, get: _Lookup) -> Callable[[], tuple[np.ndarray, int]]:
+        """Say where a sample and its loop are, without reading it."""
+        return self._samples.find(
+            index,
+            start=int(get(Generator.START) + 32768 * get(Generator.START_COARSE)),
+            end=int(get(Generator.END) + 32768 * get(Generator.END_COARSE)),
+            loop_start=int(get(Generator.LOOP_START) + 32768 * get(Generator.LOOP_START_COARSE)),
+            loop_end=int(get(Generator.LOOP_END) + 32768 * get(Generator.LOOP_END_COARSE)),
+            loops=get(Generator.LOOP_MODE) in (1, 3),
+        )
+
+
+@lru_cache(maxsize=32)
+def open_soundfont(path: Path) -> Soundfont:
+    """Open a soundfont, or give it as it was opened before.
+
+    Parameters
+    ----------
+    path : Path
+        An SF2 or SF3 file.
+
+    Returns
+    -------
+    Soundfont
+        Its samples are read when they are first played.
+    """
+    return Soundfont(path)
 
 
 def find_soundfont() -> Path:
@@ -233,34 +236,6 @@ def find_soundfont() -> Path:
         f"{'has no such file' if spec else 'is not installed'}; run `pip install "
         f"{SOUNDFONT_PACKAGE}` or give soundfont= the path of an SF2 file"
     )
-
-
-def _read_chunks(path: Path) -> dict[str, Any]:
-    """Read the chunks of an SF2 file by name, records as structured arrays."""
-    data = path.read_bytes()
-    if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
-        raise ValueError(
-            f"soundfont {path} must be an SF2 file (RIFF sfbk), it starts {data[:12]!r}"
-        )
-    chunks: dict[str, Any] = {}
-    position = 12
-    while position + 8 <= len(data):
-        name = data[position : position + 4].decode("latin-1")
-        size = int.from_bytes(data[position + 4 : position + 8], "little")
-        if name == "LIST":
-            position += 12  # its chunks follow, after the four letters of the list's kind
-            continue
-        body = data[position + 8 : position + 8 + size]
-        if name in _RECORDS:
-            whole = len(body) // _RECORDS[name].itemsize * _RECORDS[name].itemsize
-            chunks[name] = np.frombuffer(body[:whole], _RECORDS[name])
-        elif name == "smpl":
-            chunks[name] = body[: len(body) // 2 * 2]
-        position += 8 + size + size % 2
-    missing = sorted({*_RECORDS, "smpl"} - set(chunks))
-    if missing:
-        raise ValueError(f"soundfont {path} is damaged: it has no {', '.join(missing)} chunk")
-    return chunks
 
 
 def _range(values: dict[int, int], added: dict[int, int], generator: Generator) -> tuple[int, int]:
