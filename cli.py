@@ -21,7 +21,7 @@ from commands.demonstration import demo
 from commands.downloading import download, layouts
 from commands.extraction import describe_features, extract, list_features, resample
 from commands.models import evaluate, fit_ensemble, predict
-from commands.reporting import report
+from commands.reporting import listen, report, stats
 from commands.synthesis import mix, render
 
 # Exit code after Ctrl-C: 128 and the number of the signal.
@@ -47,6 +47,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "split": split,
     "check": check,
     "compare": compare,
+    "stats": stats,
+    "listen": listen,
     "resample": resample,
     "extract": extract,
     "fit-ensemble": fit_ensemble,
