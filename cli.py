@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import typer
 
+from commands.auditing import audit_nuisance, audits
 from commands.checking import check
 from commands.console import show_warning, tell
 from commands.corpora import compare, manifest, split
@@ -63,6 +64,16 @@ features_app = typer.Typer(rich_markup_mode=None, context_settings=HELP_OPTIONS)
 features_app.callback(invoke_without_command=True)(list_features)
 features_app.command("describe")(describe_features)
 app.add_typer(features_app, name="features")
+
+audit_app = typer.Typer(
+    help="Ask whether a score could come from something other than the sound.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings=HELP_OPTIONS,
+)
+audit_app.callback()(audits)
+audit_app.command("nuisance")(audit_nuisance)
+app.add_typer(audit_app, name="audit")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

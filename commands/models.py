@@ -50,6 +50,10 @@ def fit_ensemble(
         bool,
         typer.Option("--with-nuisance", help="Let members see features of the group nuisance."),
     ] = False,
+    no_audit: Annotated[
+        bool,
+        typer.Option("--no-audit", help="Do not ask whether nuisance alone predicts the labels."),
+    ] = False,
     jobs: Jobs = -1,
     seed: Seed = 0,
 ) -> None:
@@ -72,6 +76,7 @@ def fit_ensemble(
             task=task,
             deep_minutes=deep_minutes,
             with_nuisance=with_nuisance,
+            audit=not no_audit,
             n_jobs=jobs,
             random_state=seed,
             progress=progress,

@@ -13,7 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import joblib
 import numpy as np
@@ -22,15 +22,21 @@ from sklearn.utils import get_tags
 
 from ensemble.bundle import CLIP, Bundle, library_versions
 from ensemble.members import Member, keeps_folds
+from ensemble.nuisance import NuisanceAudit, audit_nuisance
+from ensemble.nuisance_table import measure_nuisance, nuisance_names
 from ensemble.probabilities import check_windows_agree
 from ensemble.recipes import DEFAULT_MEMBERS, MemberSettings, create_member, is_deep
 from ensemble.results_tables import component_frame, score_frame
 from ensemble.stacking import StackingEnsembleClassifier
+from ensemble.training_folds import choose_folds
 from features.feature_set import NUISANCE, grouped_columns
-from features.folds import hash_folds, leave_one_group_out, make_folds
+from features.folds import hash_folds
 from features.manifest import Manifest
+from features.remote import local_path
 from features.table import FeatureTable, hash_clip_ids
 from reports.results import Results
+
+Progress: TypeAlias = Callable[[int, int, str], None]
 
 # Columns of the tables of results, where each label is a column too.
 RESERVED_LABELS = ("model", "stage", "clip_id")
@@ -44,9 +50,10 @@ def fit_bundle(
     task: str | None = None,
     deep_minutes: float | None = 10.0,
     with_nuisance: bool = False,
+    audit: bool = True,
     n_jobs: int | None = None,
     random_state: int = 0,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Bundle:
     """Fit the ensemble on a feature table and score every row honestly.
 
@@ -66,6 +73,10 @@ def fit_bundle(
     with_nuisance : bool
         Whether members take features of the group `nuisance` too, which say more of the recording
         than of the sound. One whose columns are given takes those in any case.
+    audit : bool
+        Whether the results say how far the training rows' labels could be guessed from how the
+        clips were recorded: see `ensemble.nuisance`. The sound is read once more for it, unless the
+        table has the features of `nuisance-v1`; not if it would have to be fetched from a URI.
     n_jobs : int or None
         Worker processes; the numbers don't depend on it.
     random_state : int
@@ -103,6 +114,10 @@ def fit_bundle(
         ]
         if any(CLIP in (member.columns or ()) for member in made):
             data.check_files()
+        audited = None
+        if audit and not data.is_elsewhere:
+            audited = _audit(table, data, fold_of_row, random_state, n_jobs)
+            progress = _after_audit(progress)
         stack = StackingEnsembleClassifier(
             made, cv=fold_of_row[data.train], n_jobs=n_jobs, random_state=random_state,
             progress=progress,
@@ -116,7 +131,7 @@ def fit_bundle(
                 parents=data.parents[data.validation],
             )
         data.warn_if_thresholds_do_not_transfer()
-        results = _results(stack, data, fold_of_row, table)
+        results = _results(stack, data, fold_of_row, table, audited)
     for member in stack.members_:
         for model in (member.estimator, *stack.named_estimators_[member.name]):
             # Ready-made members only: what the user set stays as it is.
@@ -131,6 +146,29 @@ def fit_bundle(
         "silent": list(table.card["silent"]),
     }
     return Bundle(stack, data.classes, data.task, dict(table.card["feature_set"]), card, results)
+
+
+def _after_audit(progress: Progress | None) -> Progress | None:
+    """Count the audit as the first thing done."""
+    if progress is None:
+        return None
+    return lambda done, total, text: progress(done + 1, total + 1, text)
+
+
+def _audit(
+    table: FeatureTable, data: _Rows, folds: np.ndarray, random_state: int, n_jobs: int | None
+) -> NuisanceAudit:
+    """Audit the training rows, on the folds of the stack."""
+    training = data.manifest.select(data.train)
+    names = nuisance_names()
+    measured = set(names) <= set(grouped_columns(table.card["feature_set"]).get(NUISANCE, ()))
+    nuisance = measure_nuisance(
+        training, features=table.values[names] if measured else None, n_jobs=n_jobs
+    )
+    return audit_nuisance(
+        nuisance, training, folds=folds[data.train], task=data.task, random_state=random_state,
+        n_jobs=n_jobs,
+    )  # fmt: skip
 
 
 def _minutes_each(
@@ -230,6 +268,11 @@ class _Rows:
                     "cannot be learned and tested at once; its score says nothing"
                 )
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether some of the sound would have to be fetched to be read."""
+        return any(local_path(clip.path) is None for clip in self.X[CLIP])
+
     def check_files(self) -> None:
         """Make sure that all sounds are still there, before hours are spent on other members."""
         paths = dict.fromkeys(clip.path for clip in self.X[CLIP])
@@ -244,30 +287,13 @@ class _Rows:
         """Give the fold of each row, -1 outside training: the clip table's own, or new ones."""
         given = self.manifest.clips["fold"].to_numpy()
         folds = np.full(len(given), -1)
-        groups = self.groups[self.train]
-        if (given[self.train] >= 0).all():
-            # Folds may be numbered from 1, as in ESC-50 and UrbanSound8K.
-            folds[self.train] = np.unique(given[self.train], return_inverse=True)[1]
-            if folds.max() < 1:
-                raise ValueError(
-                    "the clip table must have at least 2 folds, all training clips are in one; "
-                    "deal them anew, or empty the column 'fold'"
-                )
-        elif (given[self.train] >= 0).any():
-            n_without = int((given[self.train] < 0).sum())
-            raise ValueError(
-                f"either all training clips have a fold or none; {n_without} have none"
-            )
-        elif wanted == "group":
-            _check_enough_groups(groups, 2)
-            folds[self.train] = leave_one_group_out(groups)
-        elif isinstance(wanted, str):
-            raise ValueError(f"folds must be a number or 'group', got {wanted!r}")
-        else:
-            _check_enough_groups(groups, wanted)
-            folds[self.train] = make_folds(
-                self.truth[self.train], groups, n_folds=wanted, random_state=random_state
-            )
+        folds[self.train] = choose_folds(
+            given[self.train],
+            self.truth[self.train],
+            self.groups[self.train],
+            wanted=wanted,
+            random_state=random_state,
+        )
         return folds
 
     def take(self, rows: np.ndarray) -> tuple[pd.DataFrame, np.ndarray]:
@@ -289,20 +315,16 @@ class _Rows:
             )
 
 
-def _check_enough_groups(groups: np.ndarray, n_folds: int) -> None:
-    if (n_groups := len(set(groups))) < n_folds:
-        raise ValueError(
-            f"{n_folds} folds need at least as many groups, which stay whole; the {len(groups)} "
-            f"training clips have {n_groups}: ask for fewer folds, or give finer groups"
-        )
-
-
 def _warn(message: str) -> None:
     warnings.warn(message, stacklevel=4)
 
 
 def _results(
-    stack: StackingEnsembleClassifier, data: _Rows, folds: np.ndarray, table: FeatureTable
+    stack: StackingEnsembleClassifier,
+    data: _Rows,
+    folds: np.ndarray,
+    table: FeatureTable,
+    audited: NuisanceAudit | None,
 ) -> Results:
     """Gather all that a report needs."""
     stages = [("oof", data.train, stack.oof_scores_, stack.oof_decisions_)]
@@ -331,6 +353,7 @@ def _results(
         "counts": _counts(data, folds, table),
         "failures": len(table.failures),
         "histories": _histories(stack),
+        "nuisance": None if audited is None else audited.as_dict(),
         "warnings": _cautions(data),
         "notes": _notes(stack, data),
         "versions": library_versions(),
@@ -388,6 +411,11 @@ def _notes(stack: StackingEnsembleClassifier, data: _Rows) -> list[str]:
         notes.append(
             f"{len(data.left_out)} features of the group nuisance, such as {min(data.left_out)}, "
             "were left out: they say more of the recording than of the sound"
+        )
+    if data.is_elsewhere:
+        notes.append(
+            "the sound lies elsewhere and was not fetched to see whether the recording conditions "
+            "give the labels away: python cli.py audit nuisance does so"
         )
     for member in stack.members_:
         models = stack.named_estimators_[member.name]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from reports.evaluation import EvaluatedRows
+from reports.nuisance import nuisance_cautions
 from reports.results import Results
 from reports.significance import MIN_GROUPS
 
@@ -92,7 +93,7 @@ def list_cautions(results: Results, rows: EvaluatedRows, evaluation: dict[str, A
         Sentences; those of the card's ``warnings`` and ``notes`` last.
     """
     counts, card = evaluation["counts"], results.card
-    cautions = [*_leaks(results), *_thin_labels(counts)]
+    cautions = [*_leaks(results), *nuisance_cautions(card.get("nuisance")), *_thin_labels(counts)]
     if counts["groups"] < MIN_GROUPS:
         cautions.append(
             f"There are {counts['groups']} groups, fewer than the {MIN_GROUPS} an interval needs: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,8 +96,10 @@ def create_listening_sheet(
         max_bytes=max(int(room), 0),
     )
     classes = sorted({label for sample in samples for label in sample.labels})
+    colours = label_colours()
+    colour_of = deal_colours([sample.labels for sample in samples], n_colours=len(colours))
     cards = [
-        _card(number, sample, content, kept, classes, drawing)
+        _card(number, sample, content, kept, classes, colour_of, drawing)
         for number, (sample, (content, kept), drawing) in enumerate(
             zip(samples, sounds, drawings, strict=True)
         )
@@ -112,7 +115,7 @@ def create_listening_sheet(
         label_counts=[sum(label in sample.labels for sample in samples) for label in classes],
         voice_counts={count: voices.count(count) for count in sorted(set(voices))},
         seconds=seconds,
-        colours=label_colours(),
+        colours=colours,
     )
     n_bytes = len(page.encode("utf-8"))
     if n_bytes > MAX_PAGE_BYTES:
@@ -144,6 +147,32 @@ def label_colours() -> list[tuple[str, str]]:
         # Half way to white, where all of them stand out from a dark page.
         lighter.append(to_hex((0.5 + red / 2, 0.5 + green / 2, 0.5 + blue / 2)))
     return list(zip(PALETTE, lighter, strict=True))
+
+
+def deal_colours(label_sets: Sequence[Sequence[str]], *, n_colours: int) -> dict[str, int]:
+    """Give each label a colour that no label it sounds together with has, if there are enough.
+
+    Parameters
+    ----------
+    label_sets : sequence of sequence of str
+        Labels of each clip.
+    n_colours : int
+        Colours there are.
+
+    Returns
+    -------
+    dict of str to int
+        Number of the colour; of those that are free, the one that the fewest labels have.
+    """
+    dealt: dict[str, int] = {}
+    for label in sorted({label for labels in label_sets for label in labels}):
+        beside = {other for labels in label_sets if label in labels for other in labels}
+        taken = [dealt[other] for other in beside if other in dealt]
+        used = Counter(dealt.values())
+        dealt[label] = min(
+            range(n_colours), key=lambda colour: (taken.count(colour), used[colour], colour)
+        )
+    return dealt
 
 
 def _check(samples: Sequence[Sample]) -> None:
@@ -184,6 +213,7 @@ def _card(
     content: bytes,
     kept: int,
     classes: Sequence[str],
+    colour_of: Mapping[str, int],
     drawing: bytes,
 ) -> dict[str, Any]:
     waveform = np.asarray(sample.waveform)
@@ -191,11 +221,11 @@ def _card(
         drawing = render_png(compute_log_mel(waveform[:kept], sample.sr))
     peak = float(np.abs(waveform).max())
     labels = list(dict.fromkeys(sample.labels))
-    numbers = {label: classes.index(label) for label in labels}
+    colours = {label: colour_of[label] for label in labels}
     return {
         "number": number,
         "clip_id": sample.clip_id,
-        "labels": [(label, numbers[label]) for label in labels],
+        "labels": [(label, classes.index(label), colours[label]) for label in labels],
         "voices": len(labels),
         "sr": sample.sr,
         "seconds": len(waveform) / sample.sr,
@@ -205,7 +235,7 @@ def _card(
         "details": sample.details,
         "sound": data_uri(content, "audio/flac"),
         "picture": data_uri(drawing, "image/png"),
-        "drawing": draw_sample(sample.events, numbers, played_s=kept / sample.sr, sr=sample.sr),
+        "drawing": draw_sample(sample.events, colours, played_s=kept / sample.sr, sr=sample.sr),
     }
 
 

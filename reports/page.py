@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from reports.answer import describe_evaluation, describe_quality, list_cautions
 from reports.evaluation import EvaluatedRows, evaluate, evaluated_rows
+from reports.nuisance import nuisance_table
 from reports.pictures import Picture, make_pictures
 from reports.projections import METHODS
 from reports.results import Results, read_results
@@ -117,7 +118,7 @@ def create_report(
             pictures.append(_save_picture(picture, staging / "figures"))
         tell("writing the page")
         clips = clips_table(rows, classes=results.classes)
-        _write_tables(staging / "tables", evaluations, clips)
+        _write_tables(staging / "tables", evaluations, clips, results.card.get("nuisance"))
         _write_metrics(staging / "metrics.json", evaluations)
         answer = _answer(results, rows, evaluation)
         page = render_page(
@@ -191,6 +192,7 @@ def render_page(
         shown_per_label=_SHOWN_PER_LABEL,
         titles=METRIC_TITLES,
         facts=_facts(results.card),
+        nuisance=results.card.get("nuisance"),
     )
 
 
@@ -219,7 +221,10 @@ def _save_picture(picture: Picture, directory: Path) -> dict[str, str]:
 
 
 def _write_tables(
-    directory: Path, evaluations: dict[str, dict[str, Any]], clips: pd.DataFrame
+    directory: Path,
+    evaluations: dict[str, dict[str, Any]],
+    clips: pd.DataFrame,
+    audit: dict[str, Any] | None,
 ) -> None:
     directory.mkdir()
     evaluation = next(iter(evaluations.values()))
@@ -229,6 +234,8 @@ def _write_tables(
         "clips": clips,
         "worst_clips": worst_clips(clips, limit=100),
     }
+    if audit and audit["together"]:
+        tables["nuisance"] = nuisance_table(audit)
     if len(evaluations) > 1:
         tables["comparison"] = comparison_table(evaluations)
     for name, table in tables.items():

@@ -30,7 +30,7 @@ class Picture:
 
     Attributes
     ----------
-    section : {"models", "labels", "mistakes", "maps", "training"}
+    section : {"models", "labels", "mistakes", "nuisance", "maps", "training"}
         Where it stands in the page.
     name : str
         File name without extension.
@@ -79,6 +79,7 @@ def make_pictures(
     yield _label_metrics(evaluation)
     yield _roc(results, rows, evaluation)
     yield _mistakes(results, rows)
+    yield from _nuisance(results, evaluation)
     yield from _maps(results, methods, seed)
     yield from _trainings(results)
 
@@ -173,6 +174,26 @@ def _count_words(results: Results) -> str:
     from reports.plots.labels import MAX_LABELS_WITH_COUNTS
 
     return ", numbers are clips" if len(results.classes) <= MAX_LABELS_WITH_COUNTS else ""
+
+
+def _nuisance(results: Results, evaluation: dict[str, Any]) -> Iterator[Picture]:
+    from reports.plots.nuisance import plot_nuisance
+
+    audit = results.card.get("nuisance")
+    if not audit or not audit["together"]:
+        return
+    ax = plot_nuisance(audit, stack=evaluation["models"]["stack"]["macro_roc_auc"])
+    yield Picture(
+        "nuisance",
+        "nuisance",
+        "How far the labels can be guessed without the sound",
+        "ROC AUC, the mean over labels, of a model that is shown only how the clips were recorded: "
+        "all variables together, those that only the recording makes (recording alone), and each "
+        "by itself. Lines are 95 % intervals by group. The stack, which hears the sound, stands "
+        "above for comparison"
+        f"{', on the test clips' if evaluation['evaluated_on'] == 'test' else ''}.",
+        _figure_of(ax),
+    )
 
 
 def _maps(results: Results, methods: Sequence[str], seed: int) -> Iterator[Picture]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.nuisance import nuisance_problems
 from reports.staging import staged_directory
 
 SCHEMA_VERSION = 1
@@ -56,7 +57,8 @@ class Results:
         ({label: value}), ``feature_set``, ``seed``, ``versions`` ({package: version}), ``counts``
         ({what: number}), ``failures`` (number), ``notes`` and ``warnings`` (lists of sentences),
         ``elsewhere`` (true if the clips are another corpus than that of the models),
-        ``histories`` ({name: for each training, one dict of numbers per epoch}).
+        ``histories`` ({name: for each training, one dict of numbers per epoch}), ``nuisance`` (what
+        the recording conditions tell of the labels: see `reports.nuisance`).
     """
 
     classes: list[str]
@@ -277,6 +279,7 @@ def _layout_problems(results: Results) -> Iterator[str]:
     for name, required in {"clips": _CLIP_COLUMNS, "projection": _VIEW_KEYS}.items():
         if missing := [key for key in required if key not in getattr(results, name).columns]:
             yield f"{name} must have the columns {list(required)}, missing {missing}"
+    yield from nuisance_problems(results.card.get("nuisance"))
     try:
         json.dumps(results.card, allow_nan=False)
     except (TypeError, ValueError) as error:

@@ -25,7 +25,7 @@ MAX_NAME_LENGTH = 70
 
 def draw_sample(
     events: Sequence[tuple[str, float, float]],
-    numbers: Mapping[str, int],
+    colours: Mapping[str, int],
     *,
     played_s: float,
     sr: int,
@@ -36,8 +36,8 @@ def draw_sample(
     ----------
     events : sequence of (str, float, float)
         Label, onset and offset in s.
-    numbers : mapping of str to int
-        Numbers of the clip's labels, for their colours.
+    colours : mapping of str to int
+        The clip's labels and the numbers of their colours.
     played_s : float
         Time axis in s; what lies beyond is cut off.
     sr : int
@@ -48,21 +48,21 @@ def draw_sample(
     dict
         ``width``, ``height``, ``left``, ``span`` (width of the time axis), ``top``,
         ``picture_height``, ``bottom`` (of the lanes), ``bar_height``, ``times`` and ``pitches``
-        (ticks as (position, text)), and ``lanes``: dicts of ``y``, ``name``, ``number`` (None for
+        (ticks as (position, text)), and ``lanes``: dicts of ``y``, ``name``, ``colour`` (None for
         what is no label of the clip) and ``bars`` (x and width).
     """
     span = WIDTH - LEFT - RIGHT
     lanes = []
     timed = list(dict.fromkeys(label for label, _, _ in events))
     # The clip's labels first, also those that no event names: an empty lane tells of a mistake.
-    names = [*numbers, *(label for label in timed if label not in numbers)] if timed else []
+    names = [*colours, *(label for label in timed if label not in colours)] if timed else []
     for place, name in enumerate(names):
         spans = [(onset, offset) for label, onset, offset in events if label == name]
         lanes.append(
             {
                 "y": TOP + PICTURE_HEIGHT + 8 + place * LANE_HEIGHT,
                 "name": _shortened(name),
-                "number": numbers.get(name),
+                "colour": colours.get(name),
                 "bars": [
                     _bar(onset, offset, played_s, span)
                     for onset, offset in spans

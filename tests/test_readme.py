@@ -8,10 +8,12 @@ from typer.testing import CliRunner
 
 from cli import app
 from features.feature_set_files import read_feature_set
+from features.labelling.label_map import read_label_map
 from features.named_sets import list_feature_sets
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+YAML = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
@@ -38,9 +40,16 @@ def test_the_feature_set_shown_is_computed_as_a_name_would_be():
 
 
 def test_the_recipe_shown_can_be_read(tmp_path):
-    recipe = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)[0]
+    recipe = next(block for block in YAML if "parts:" in block)
     (tmp_path / "mine.yaml").write_text(recipe)
     assert read_feature_set(tmp_path / "mine.yaml").n_features == 32 + 26
+
+
+def test_the_label_map_shown_can_be_read(tmp_path):
+    (tmp_path / "map.yaml").write_text(next(block for block in YAML if "rename:" in block))
+    maps = read_label_map(tmp_path / "map.yaml")
+    assert maps["irmas"].rename["gel"] == "guitar"
+    assert maps["openmic"].keep == {"cello", "guitar"}
 
 
 def test_every_feature_set_is_shown():

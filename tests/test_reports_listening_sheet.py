@@ -15,7 +15,7 @@ import soundfile
 import reports.listening_sheet
 from reports.clip_choice import choose_samples
 from reports.embedded_sound import encode_flac, encode_within
-from reports.listening_sheet import Sample, create_listening_sheet
+from reports.listening_sheet import Sample, create_listening_sheet, deal_colours
 from reports.sheet_drawing import LEFT, WIDTH, draw_sample
 from reports.spectrogram import N_BANDS, RANGE_DB, compute_log_mel, hz_to_mel, render_png
 
@@ -125,9 +125,9 @@ def test_bars_lie_where_the_label_sounds():
     span = drawing["span"]
     assert LEFT + span < WIDTH
     first, second = drawing["lanes"]
-    assert (first["name"], first["number"]) == ("a", 4)
+    assert (first["name"], first["colour"]) == ("a", 4)
     assert first["bars"] == [pytest.approx((LEFT + span / 4, span / 4))]
-    assert (second["name"], second["number"]) == ("b", None)
+    assert (second["name"], second["colour"]) == ("b", None)
     assert second["bars"] == [pytest.approx((LEFT + 0.75 * span, span / 4))]
 
 
@@ -330,3 +330,15 @@ def test_labels_that_do_not_fit_are_named():
 def test_an_impossible_choice_is_refused(table, n, message):
     with pytest.raises(ValueError, match=message):
         choose_samples(table, n=n)
+
+
+def test_labels_of_one_clip_differ_in_colour_however_many_labels_there_are():
+    label_sets = [[f"label {i}", f"label {i + 8}"] for i in range(8)] + [["label 0", "label 3"]]
+    colours = deal_colours(label_sets, n_colours=8)
+    assert set(colours.values()) <= set(range(8))
+    assert all(colours[a] != colours[b] for a, b in label_sets)
+
+
+def test_few_labels_have_a_colour_each():
+    colours = deal_colours([["a"], ["b"], ["c", "d"]], n_colours=8)
+    assert sorted(colours.values()) == [0, 1, 2, 3]

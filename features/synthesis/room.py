@@ -16,6 +16,10 @@ from scipy.signal import lfilter
 # Below 62 Hz and above 8 kHz a tilt stays level: three octaves either side of 500 Hz and more.
 TILT_CENTRE_HZ, TILT_OCTAVES = 707.0, 3.5
 
+# Below the hearing range no microphone takes up what soundfonts' samples carry: a constant offset
+# that differs from one instrument to the next.
+MICROPHONE_CORNER_HZ = 20.0
+
 
 @dataclass(frozen=True, slots=True)
 class Room:
@@ -120,7 +124,9 @@ def _transfer(room: Room, n_timepoints: int, sr: int) -> tuple[np.ndarray, int]:
     octaves = np.log2(np.maximum(frequencies, 1.0) / np.float32(TILT_CENTRE_HZ))
     tilt_per_octave = np.float32(room.tilt_db * np.log(10) / 20)
     tilt = np.exp(np.clip(octaves, -TILT_OCTAVES, TILT_OCTAVES) * tilt_per_octave)
-    return tilt * (1 + rfft(response, n_fft)), n_fft
+    turned = np.complex64(1j) * frequencies
+    high_pass = turned / (turned + np.float32(MICROPHONE_CORNER_HZ))
+    return tilt * high_pass * (1 + rfft(response, n_fft)), n_fft
 
 
 def make_noise(
