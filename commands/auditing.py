@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from commands.console import number, out, progress_bar, say, say_failures, stages, tell
 from commands.options import AsJson, Jobs, Layout, Seed, Source, parse_folds
+from commands.places import check_file
 from commands.sources import read_source
 
 if TYPE_CHECKING:
@@ -45,13 +46,18 @@ def audit_nuisance(
     from ensemble.nuisance_table import measure_nuisance
     from features.replacing import replacing
 
+    n_folds = parse_folds(folds)
+    if output:
+        check_file(output)
     clips = read_source(source, layout)
+    if not clips.classes:
+        raise ValueError(f"{source}: the clips have no labels: there is nothing to give away")
     with progress_bar("measure") as progress:
         measured = measure_nuisance(clips, n_jobs=jobs, progress=progress)
     with stages("audit") as report:
         report(f"cross-validating {len(clips)} clips")
         found = audits.audit_nuisance(
-            measured, clips, folds=parse_folds(folds), random_state=seed, n_jobs=jobs
+            measured, clips, folds=n_folds, random_state=seed, n_jobs=jobs
         )
     text = json.dumps(found.as_dict(), indent=2, allow_nan=False)
     if output:

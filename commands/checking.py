@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 from commands.console import out, progress_bar, say, tell
 from commands.options import AsJson, Jobs, Layout, Source
+from commands.places import check_file
 from commands.sources import read_source
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def check(
     from features.manifest import ManifestError
     from features.replacing import replacing
 
+    if output:
+        check_file(output)
     with warnings.catch_warnings():
         # Missing groups are among the findings.
         warnings.filterwarnings("ignore", message=".*have no 'group'")

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from commands.console import number, out, say, tell
 from commands.options import AsJson, Output, Seed, parse_folds
+from commands.places import check_file
 from commands.sources import parse_columns, read_parts, read_source
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def manifest(
     from features.labelling.relabelling import apply_relabelling
     from features.manifest import write_manifest
 
+    check_file(output)
     maps = read_label_map(label_map) if label_map else {}
     layouts = layout or []
     if root is None:
@@ -100,6 +102,7 @@ def split(
     from features.split_quality import measure_split
     from features.splitting import split_manifest
 
+    check_file(output)
     if source.is_dir():
         raise ValueError(f"{source} is a folder: list its clips with `manifest` first")
     before = read(source)
@@ -112,6 +115,9 @@ def split(
     )
     if folds != "given" and (before.clips["fold"] >= 0).any():
         tell("note: the manifest had folds, which are replaced; --folds given keeps them")
+    n_given = int((before.clips["split"] != "").sum())
+    if n_given and (validation or test):
+        tell(f"note: {n_given} of {len(before)} clips had a split, which they keep")
     write_manifest(clips, output)
     quality = measure_split(clips, seed=seed)
     if as_json:
@@ -155,6 +161,8 @@ def compare(
     from features.labelling.comparison import compare_labelings
     from features.replacing import replacing
 
+    if output:
+        check_file(output)
     found = compare_labelings(read_source(first, None), read_source(second, None))
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)

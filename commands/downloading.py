@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from commands.console import out, progress_bar, say
 from commands.options import AsJson
+from commands.places import check_place
 
 
 def layouts(
@@ -82,6 +83,7 @@ def download(
             )
         out.print(table)
         return
+    check_place(output / name)
     with progress_bar(f"download {name}", "MB") as progress:
 
         def report(archive: str, done: int, total: int | None) -> None:

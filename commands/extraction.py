@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from commands.console import out, progress_bar, say, say_failures, tell
 from commands.options import AsJson, Jobs, Layout, Output, Source
-from commands.places import check_table
+from commands.places import check_place, check_table
 from commands.sources import read_source
 
 
@@ -152,9 +152,11 @@ def resample(
     """
     from features.resampling import resample_tree
 
+    check_place(output / "manifest.csv")
+    clips = read_source(source, layout)
     with progress_bar("resample", "files") as progress:
         path = resample_tree(
-            read_source(source, layout) if layout else source,
+            clips,
             output,
             sr=sr,
             mono=mono,
@@ -164,4 +166,3 @@ def resample(
         )
     card = json.loads((output / "card.json").read_text(encoding="utf-8"))
     say(f"{card['n_clips']} clips at {sr} Hz: {path}")
-    say_failures(card["n_failures"], output / "failures.csv")

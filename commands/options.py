@@ -7,8 +7,13 @@ from typing import Annotated
 
 import typer
 
+# What every random generator takes.
+MAX_SEED = 2**32 - 1
+# More folds than any corpus has groups.
+MAX_FOLDS = 10**7
+
 Jobs = Annotated[int, typer.Option(help="Worker processes; -1: one a core.")]
-Seed = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0)]
+Seed = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0, max=MAX_SEED)]
 Layout = Annotated[
     str | None, typer.Option(help="How the corpus lies on disk; left out: detected.")
 ]
@@ -27,7 +32,7 @@ def parse_folds(text: str) -> int | str:
     """Read what `--folds` says."""
     if text in ("group", "given"):
         return text
-    if not text.isdigit() or int(text) < 2:
+    if not text.isdecimal() or not 2 <= int(text) <= MAX_FOLDS:
         raise ValueError(f"--folds must be a number from 2, 'group' or 'given', got {text!r}")
     return int(text)
 

@@ -15,6 +15,16 @@ def check_place(output: Path) -> None:
         raise PermissionError(f"{above} may not be written to: name another place than {output}")
 
 
+def check_file(output: Path) -> None:
+    """Refuse a place where no file can be put, or where something that is no file is."""
+    check_place(output)
+    if output.is_dir():
+        raise IsADirectoryError(f"{output} is a folder: name a file")
+    if output.exists() and not output.is_file():
+        # It would be replaced, not written to: a device would be gone.
+        raise FileExistsError(f"{output} is no ordinary file: name another place")
+
+
 def check_table(output: Path) -> None:
     """Refuse a place where no table can be put, or where something else is."""
     check_place(output)

@@ -10,7 +10,7 @@ import typer
 
 from commands.console import progress_bar, say, stages, tell
 from commands.options import Jobs, Layout, Output, Seed, Source
-from commands.places import check_place
+from commands.places import check_file, check_place
 from commands.sources import read_source
 
 if TYPE_CHECKING:
@@ -111,6 +111,7 @@ def listen(
     from reports.clip_choice import choose_samples
     from reports.listening_sheet import Sample, create_listening_sheet
 
+    check_file(output)
     listed = read_source(source, layout)
     chosen = listed.select(choose_samples(listed.clips, n=clips, seed=seed).index.to_numpy())
     events = _read_events(source)
@@ -130,6 +131,8 @@ def listen(
     summary = create_listening_sheet(
         samples, output, title=title or _name_corpus(source), notes=notes
     )
+    for note in notes:
+        tell(f"warning: {note}")
     say(f"{summary['clips']} clips, {summary['labels']} labels: {summary['page']}")
 
 

@@ -67,6 +67,8 @@ def parse_columns(text: str | None) -> dict[str, str]:
     columns: dict[str, str] = {}
     for pair in (text or "").split(","):
         name, equals, source = (part.strip() for part in pair.partition("="))
+        if name in columns:
+            raise ValueError(f"--columns must name each column once, got {name} twice")
         if name and equals and source:
             columns[name] = source
         elif pair.strip():

@@ -11,14 +11,19 @@ from commands.console import progress_bar, say, say_failures
 from commands.options import Jobs, Layout, Output, Seed, Source, parse_interval, parse_voices
 from commands.sources import read_source
 
+# The highest rate in use, in Hz: a slip in it would fill memory.
+MAX_SR = 192_000
+
 
 def render(
     output: Annotated[Path, Output],
     train: Annotated[int, typer.Option(help="Training clips.", min=11)] = 660,
     validation: Annotated[int, typer.Option(help="Validation clips.", min=0)] = 120,
     test: Annotated[int, typer.Option(help="Test clips.", min=0)] = 240,
-    seconds: Annotated[float, typer.Option(help="Length of a clip.", min=1.0)] = 3.0,
-    sr: Annotated[int, typer.Option("--sr", help="Sampling rate in Hz.", min=8000)] = 22_050,
+    seconds: Annotated[float, typer.Option(help="Length of a clip.", min=1.0, max=3600)] = 3.0,
+    sr: Annotated[
+        int, typer.Option("--sr", help="Sampling rate in Hz.", min=8000, max=MAX_SR)
+    ] = 22_050,
     soundfont: Annotated[
         list[Path] | None,
         typer.Option(help="SF2 or SF3 file, or a folder of them; several times for several."),
@@ -103,7 +108,7 @@ def mix(
         typer.Option(help="Share of a source that sounds together with the others.", min=0, max=1),
     ] = None,
     seconds: Annotated[
-        float, typer.Option(help="Longest mix; 0: as long as its sources.", min=0)
+        float, typer.Option(help="Longest mix; 0: as long as its sources.", min=0, max=3600)
     ] = 10.0,
     lufs: Annotated[float, typer.Option(help="Loudness each source is brought to.")] = -23.0,
     gain_db: Annotated[str, typer.Option(help="Range of gains drawn on top, in dB.")] = "-6,0",
@@ -117,7 +122,9 @@ def mix(
     splits: Annotated[
         str | None, typer.Option(help="Splits to mix, comma-separated; left out: all.")
     ] = None,
-    sr: Annotated[int, typer.Option("--sr", help="Sampling rate of the mixes in Hz.")] = 22_050,
+    sr: Annotated[
+        int, typer.Option("--sr", help="Sampling rate of the mixes in Hz.", min=8000, max=MAX_SR)
+    ] = 22_050,
     jobs: Jobs = -1,
     seed: Seed = 0,
 ) -> None:

@@ -90,7 +90,8 @@ def resample_tree(
     Raises
     ------
     ValueError
-        If a setting is out of range, `directory` is part of the source or no file can be read.
+        If a setting is out of range, there are no clips, `directory` is part of the source, or no
+        file can be read.
     FileExistsError
         If `directory` holds anything else, or a tree with other settings.
 
@@ -105,6 +106,8 @@ def resample_tree(
             f"and {format!r}"
         )
     manifest = source if isinstance(source, Manifest) else read_corpus(source)
+    if not len(manifest):
+        raise ValueError("there are no clips to resample")
     directory = Path(directory).absolute()
     settings = {"sr": sr, "mono": mono, "format": format}
     files = _plan(manifest, directory, format)

@@ -1,6 +1,7 @@
 """Listing, dealing, comparing and checking clips, as people type it."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -78,11 +79,22 @@ def test_a_table_relabels_the_clips_it_names(tree, run):
         (["--layout", "fold:one"], "got 'fold:one'"),
         (["one", "--layout", "folder", "--layout", "csv"], "one folder has one --layout"),
         (["one", "--columns", "labels"], "must hold NAME=COLUMN"),
+        (["one", "--columns", "labels=a,labels=b"], "must name each column once"),
         (["one", "--columns", "labels=genre"], "has no column genre"),
         (["--layout", "folder:one", "--columns", "labels=x"], "--columns is for one corpus"),
         (["one", "--label-map", "missing.yaml"], "missing.yaml"),
     ],
-    ids=["nothing", "no-path", "no-layout", "two-layouts", "pair", "column", "which", "no-map"],
+    ids=[
+        "nothing",
+        "no-path",
+        "no-layout",
+        "two-layouts",
+        "pair",
+        "twice",
+        "column",
+        "which",
+        "no-map",
+    ],
 )
 def test_a_mistake_in_listing_is_one_clear_line(tree, run, words, reason):
     done = run("manifest", *words, "-o", "m.csv", code=2)
@@ -90,6 +102,48 @@ def test_a_mistake_in_listing_is_one_clear_line(tree, run, words, reason):
     assert len(errors) == 1
     assert reason in errors[0]
     assert not (tree / "m.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("one", "one is a folder: name a file"), ("one/cel/cel0.wav/m.csv", "is a file")],
+    ids=["folder", "below-a-file"],
+)
+def test_a_place_for_no_file_is_refused(tree, run, name, reason):
+    assert reason in run("manifest", "two", "-o", name, code=2).stderr
+
+
+def test_what_is_no_ordinary_file_is_not_replaced(tree, run):
+    os.mkfifo(tree / "pipe")
+    assert "pipe is no ordinary file" in run("manifest", "one", "-o", "pipe", code=2).stderr
+    assert (tree / "pipe").is_fifo()
+
+
+def test_a_name_that_is_not_unicode_is_named(tree, run):
+    try:
+        Path(os.fsdecode(bytes(tree / "one" / "cel") + b"/\xff.wav")).touch()
+    except OSError:
+        pytest.skip("this file system takes Unicode only")
+    done = run("manifest", "one", "-o", "m.csv", code=2)
+    assert "1 file names are not in UTF-8: 'cel/\\udcff.wav'" in done.stderr
+
+
+def test_a_blank_before_a_column_s_name_hides_nothing(tree, run):
+    (tree / "t.csv").write_text("path, labels\none/cel/cel0.wav,owl\n")
+    assert "1 clips, 1 labels" in run("manifest", "t.csv", "-o", "m.csv").stdout
+
+
+def test_a_split_that_stands_is_told(tree, run):
+    run("manifest", "--layout", "train=folder:one", "-o", "m.csv")
+    done = run("split", "m.csv", "-o", "m2.csv", "--folds", "2", "--test", "0.3")
+    assert "12 of 12 clips had a split, which they keep" in done.stderr
+
+
+@pytest.mark.parametrize("folds", ["1", "two", "9" * 30, "\u00b2"])
+def test_folds_must_be_a_number_that_can_be(tree, run, folds):
+    run("manifest", "one", "-o", "m.csv")
+    done = run("split", "m.csv", "-o", "m2.csv", "--folds", folds, code=2)
+    assert "--folds must be a number from 2" in done.stderr
 
 
 def test_split_tells_how_well_labels_were_kept_beside_a_random_deal(tree, run):

@@ -214,6 +214,13 @@ def test_suspects_are_few_among_takes_of_one_note_and_hold_every_copy(rng):
     assert copies["lag_s"].to_numpy() == pytest.approx(0.3, abs=0.03)
 
 
+def test_the_loudest_common_moment_of_suspects_is_told(rng):
+    waveform = note(rng, seconds=2.0)
+    waveform[round(1.5 * FILE_SR) :][:1000] *= 5.0
+    suspects = find_suspects(prints([waveform, waveform[FILE_SR:]]))
+    assert suspects["moment_s"].tolist() == pytest.approx([1.52], abs=0.05)
+
+
 def test_suspects_do_not_depend_on_the_number_of_threads(rng):
     fingerprints = prints([note(rng, seconds=0.3) for _ in range(40)])
     alone, together = (find_suspects(fingerprints, n_jobs=n_jobs) for n_jobs in (1, 2))
@@ -287,13 +294,20 @@ def test_of_long_clips_a_part_is_heard(rng, write_wav):
     waveform = note(rng, seconds=40.0, sr=8000)
     left = write_wav("left.wav", waveform, 8000)
     right = write_wav("right.wav", 0.5 * waveform[8 * 8000 :], 8000)
-    found = match_clips(Clip(str(left)), Clip(str(right)), lag_s=8.2, durations_s=(40.0, 32.0))
-    assert found.is_copy
-    assert found.lag_s == pytest.approx(8.0, abs=1e-4)
+    for moment_s in (8.5, 20.0, 40.0):
+        found = match_clips(
+            Clip(str(left)),
+            Clip(str(right)),
+            lag_s=8.2,
+            moment_s=moment_s,
+            durations_s=(40.0, 32.0),
+        )
+        assert found.is_copy
+        assert found.lag_s == pytest.approx(8.0, abs=1e-4)
 
 
 def test_no_suspects_need_no_listening():
-    suspects = pd.DataFrame({"left": [], "right": [], "lag_s": []})
+    suspects = find_suspects(stack_fingerprints([]))
     assert match_pairs([], np.zeros(0), suspects) == []
 
 

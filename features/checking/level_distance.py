@@ -67,6 +67,29 @@ def level_distances(
     return best, best_lags
 
 
+def loudest_common_frame(fingerprints: Fingerprints, left: int, right: int, lag: int) -> int:
+    """Find where what two clips have in common is loudest.
+
+    Parameters
+    ----------
+    fingerprints : Fingerprints
+        Those of all clips.
+    left, right : int
+        Positions of the clips.
+    lag : int
+        How many hops later the same sound comes in the left one; they have frames in common.
+
+    Returns
+    -------
+    int
+        The frame's time in the left one, in hops.
+    """
+    bounds, times = fingerprints.bounds, fingerprints.times
+    rows = np.arange(bounds[left], bounds[left + 1])
+    rows = rows[np.isin(times[rows], times[bounds[right] : bounds[right + 1]] + lag)]
+    return int(times[rows[fingerprints.levels[rows].max(axis=1).argmax()]])
+
+
 # Power of each level, and what the kernel, which knows no infinity, gives instead of it.
 _POWERS = (10.0 ** (np.arange(256) * (STEP_DB / 10.0))).astype(np.float32)
 _TOO_FEW = 1e9

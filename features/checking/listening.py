@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import joblib
 import numpy as np
@@ -129,7 +130,12 @@ def _running_power(waveform: np.ndarray) -> np.ndarray:
 
 
 def match_clips(
-    left: Clip, right: Clip, *, lag_s: float, durations_s: tuple[float, float]
+    left: Clip,
+    right: Clip,
+    *,
+    lag_s: float,
+    moment_s: float,
+    durations_s: tuple[float, float],
 ) -> Match:
     """Decode two clips, or parts of long ones, and find how they fit.
 
@@ -138,7 +144,9 @@ def match_clips(
     left, right : Clip
         The excerpts.
     lag_s : float
-        About how much later the same sound comes in the left one; only long clips need it.
+        About how much later the same sound comes in the left one.
+    moment_s : float
+        A moment of the left one that both have; of long clips, what lies around it is heard.
     durations_s : tuple of float
         Their lengths.
 
@@ -154,7 +162,7 @@ def match_clips(
     """
     parts, offset_s = [left, right], 0.0
     if max(durations_s) > MAX_HEARD_S:
-        parts, offset_s = _common_parts(left, right, lag_s, durations_s)
+        parts, offset_s = _common_parts(left, right, lag_s, moment_s, durations_s)
     (left_waveform, left_sr), (right_waveform, right_sr) = (_decode(part) for part in parts)
     sr = min(SR, left_sr, right_sr)
     match = match_waveforms(
@@ -166,16 +174,15 @@ def match_clips(
 
 
 def _common_parts(
-    left: Clip, right: Clip, lag_s: float, durations_s: tuple[float, float]
+    left: Clip, right: Clip, lag_s: float, moment_s: float, durations_s: tuple[float, float]
 ) -> tuple[list[Clip], float]:
-    """Give the middle of what two clips have in common, and how much later it lies in the left."""
+    """Give parts of what two clips have in common, and how much later the left one begins."""
     first, last = max(lag_s, 0.0), min(durations_s[0], durations_s[1] + lag_s)
-    middle, half = (first + last) / 2.0, min((last - first) / 2.0, MAX_HEARD_S / 2.0)
-    # The left part may reach beyond the right one on both sides: the lag is known roughly.
-    left_start = max(middle - half - AROUND_S, 0.0)
-    left_end = min(middle + half + AROUND_S, durations_s[0])
-    right_start = max(middle - half - lag_s, 0.0)
-    right_end = min(middle + half - lag_s, durations_s[1])
+    start = max(min(moment_s - MAX_HEARD_S / 2.0, last - MAX_HEARD_S), first)
+    end = min(start + MAX_HEARD_S, last)
+    # The left part reaches beyond the right one on both sides: the lag is known roughly.
+    left_start, left_end = max(start - AROUND_S, 0.0), min(end + AROUND_S, durations_s[0])
+    right_start, right_end = max(start - lag_s, 0.0), min(end - lag_s, durations_s[1])
     parts = [_part(left, left_start, left_end), _part(right, right_start, right_end)]
     return parts, left_start - right_start
 
@@ -215,11 +222,18 @@ def match_pairs(
     list of Match or None
         One a pair; None where a clip can no longer be decoded.
     """
+    columns = (suspects[name].tolist() for name in ("left", "right", "lag_s", "moment_s"))
     pairs = [
-        (clips[left], clips[right], lag_s, (float(durations_s[left]), float(durations_s[right])))
-        for left, right, lag_s in zip(
-            suspects["left"], suspects["right"], suspects["lag_s"], strict=True
+        (
+            clips[left],
+            clips[right],
+            {
+                "lag_s": lag_s,
+                "moment_s": moment_s,
+                "durations_s": (float(durations_s[left]), float(durations_s[right])),
+            },
         )
+        for left, right, lag_s, moment_s in zip(*columns, strict=True)
     ]
     batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)]
     if joblib.effective_n_jobs(n_jobs or 1) == 1 or len(batches) < 2:
@@ -229,14 +243,12 @@ def match_pairs(
     return [match for batch in found for match in batch]
 
 
-def _match_batch(
-    pairs: Sequence[tuple[Clip, Clip, float, tuple[float, float]]],
-) -> list[Match | None]:
+def _match_batch(pairs: Sequence[tuple[Clip, Clip, dict[str, Any]]]) -> list[Match | None]:
     found: list[Match | None] = []
     with threadpool_limits(limits=1):
-        for left, right, lag_s, durations_s in pairs:
+        for left, right, settings in pairs:
             try:
-                found.append(match_clips(left, right, lag_s=lag_s, durations_s=durations_s))
+                found.append(match_clips(left, right, **settings))
             except (AudioDecodeError, OSError):
                 found.append(None)
     return found

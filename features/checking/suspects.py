@@ -19,7 +19,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from features.checking.fingerprint import HOP_S, MARGIN, N_BANDS, STEP_DB, Fingerprints
-from features.checking.level_distance import level_distances
+from features.checking.level_distance import level_distances, loudest_common_frame
 
 # Frames of a window: 0.2 s, short enough for short notes, and half of it lies in a clip's margin.
 WINDOW = 2 * MARGIN
@@ -132,7 +132,7 @@ def find_suspects(
     pd.DataFrame
         One row a pair, by ascending `left` and `right`, the positions of its clips; `lag_s`, how
         much later the same sound comes in the left one; `distance`, the mean difference of their
-        levels in dB.
+        levels in dB; `moment_s`, when, in the left one, what they have in common is loudest.
     """
     kin = np.arange(len(fingerprints)) if kin is None else kin
     windows = _sounding_windows(fingerprints, kin)
@@ -277,7 +277,12 @@ def _compare(fingerprints: Fingerprints, candidates: pd.DataFrame, n_jobs: int) 
     table = pd.DataFrame({"left": left, "right": right, "lag_s": lags_s, "distance": distances})
     table = table[table["distance"] <= MAX_DISTANCE]
     table = table.sort_values(["left", "right", "distance", "lag_s"])
-    return table.drop_duplicates(["left", "right"]).reset_index(drop=True)
+    table = table.drop_duplicates(["left", "right"]).reset_index(drop=True)
+    table["moment_s"] = [
+        HOP_S * loudest_common_frame(fingerprints, left, right, round(lag_s / HOP_S))
+        for left, right, lag_s in zip(table["left"], table["right"], table["lag_s"], strict=True)
+    ]
+    return table.astype({"moment_s": np.float64})
 
 
 def _in_threads(work: Callable[[Any], Any], parts: Iterable[Any], n_jobs: int) -> list[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from features.corpora.layout import Layout
-from features.manifest import COLUMNS, Manifest, make_manifest, read_csv
+from features.manifest import COLUMNS, Manifest, ManifestError, make_manifest, read_csv
 
 PATH_NAMES = ("path", "file", "filename", "file_name", "fname", "filepath", "audio")
 LABEL_NAMES = ("labels", "label", "class", "category", "instrument", "target_name")
@@ -49,11 +49,21 @@ def read(root: Path, *, columns: Mapping[str, str] | None = None) -> Manifest:
     Raises
     ------
     ManifestError
-        If it is no table, has no path column, or breaks the manifest's rules.
+        If it is no table, has no row, has no path column, or breaks the manifest's rules.
     ValueError
         If it lacks a column that `columns` names.
     """
-    table = take_columns(read_csv(root), columns or {}, where=str(root))
+    table = read_csv(root)
+    if table.empty:
+        raise ManifestError(["it lists no clips"], str(root))
+    # A blank after the comma of a header is a slip, and would hide the column.
+    table.columns = table.columns.map(str).str.strip()
+    if not table.columns.is_unique:
+        twice = ", ".join(table.columns[table.columns.duplicated()])
+        raise ManifestError(
+            [f"columns must have different names, {twice} is there twice"], str(root)
+        )
+    table = take_columns(table, columns or {}, where=str(root))
     for wanted, names in (("path", PATH_NAMES), ("labels", LABEL_NAMES)):
         if wanted not in table:
             found = [column for column in table if str(column).lower() in names]

@@ -43,11 +43,16 @@ def read(root: Path) -> Manifest:
     Raises
     ------
     ManifestError
-        If there is no sound, a label holds the separator, or only some clips lie in label folders.
+        If there is no sound, a name is not in UTF-8, a label holds the separator, or only some
+        clips lie in label folders.
     """
     files = [path.relative_to(root) for path in list_audio_files(root)]
     if not files:
         raise ManifestError([f"no sound files found ({', '.join(SUFFIXES)})"], str(root))
+    odd = [repr(str(path)) for path in files if not _is_unicode(path)]
+    if odd:
+        problem = f"{len(odd)} file names are not in UTF-8: {', '.join(odd[:MAX_SHOWN])}"
+        raise ManifestError([f"{problem}; rename them, since no table can hold them"], str(root))
     loose = [path.as_posix() for path in files if len(path.parts) == 1]
     if loose and len(loose) < len(files):
         names = ", ".join(loose[:MAX_SHOWN])
@@ -60,6 +65,15 @@ def read(root: Path) -> Manifest:
         if bad:
             raise ManifestError([f"a label must not contain '{SEPARATOR}', got {bad}"], str(root))
     return make_manifest(table, root, where=str(root))
+
+
+def _is_unicode(path: Path) -> bool:
+    """Tell a name that can be written in UTF-8: a file system may hold any bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 LAYOUT = Layout("folder", "one folder a label, any files below", recognise, read)

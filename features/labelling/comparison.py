@@ -92,8 +92,8 @@ def compare_labelings(first: Manifest, second: Manifest) -> LabelComparison:
     """
     shared = pd.Index(first.clips["clip_id"]).intersection(second.clips["clip_id"], sort=False)
     if shared.empty:
-        one = ", ".join(first.clips["clip_id"][:MAX_SHOWN])
-        other = ", ".join(second.clips["clip_id"][:MAX_SHOWN])
+        one = ", ".join(first.clips["clip_id"][:MAX_SHOWN]) or "no clips"
+        other = ", ".join(second.clips["clip_id"][:MAX_SHOWN]) or "no clips"
         raise ValueError(
             "the two labelings must share clips, by their clip_id; they share none: "
             f"{one} against {other}"
