@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except SystemExit as leaving:
         # Typer has turned Ctrl-C into this code by now.
         if leaving.code == INTERRUPTED:
-            tell("stopped; what is finished is kept")
+            tell("stopped; run it again to go on, or to begin anew; nothing half-written is left")
         raise
     except Exception as error:
         if debug:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from commands.console import out, progress_bar, say, tell
+from commands.console import counted, out, progress_bar, say, tell
 from commands.options import AsJson, Jobs, Layout, Source
 from commands.places import check_file
 from commands.sources import read_source
@@ -114,6 +114,6 @@ def _say_problems(problems: Sequence[Problem], output: Path | None) -> None:
         if count > MAX_SHOWN:
             say(f"and {count - MAX_SHOWN} more of {name}")
     n_errors = sum(problem.severity.value == "error" for problem in problems)
-    say(f"{n_errors} errors, {len(problems) - n_errors} warnings")
+    say(f"{counted(n_errors, 'error')}, {counted(len(problems) - n_errors, 'warning')}")
     if output:
         tell(f"all clips concerned: {output}")

@@ -95,3 +95,8 @@ def show_warning(message: Warning | str, category: type[Warning], *_: Any, **__:
     """Print a warning as a line for people; stands in for `warnings.showwarning`."""
     if issubclass(category, UserWarning | RuntimeWarning):
         tell(f"warning: {message}")
+
+
+def counted(count: int, what: str) -> str:
+    """Write a number of things: `1 clip`, `2,000 clips`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

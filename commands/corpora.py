@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
-from commands.console import number, out, say, tell
+from commands.console import counted, number, out, say, tell
 from commands.options import AsJson, Output, Seed, parse_folds
 from commands.places import check_file
 from commands.sources import parse_columns, read_parts, read_source
@@ -78,7 +78,8 @@ def manifest(
 
 def _say_manifest(clips: Manifest, path: Path) -> None:
     n_groups = clips.clips["group"].nunique()
-    say(f"{len(clips)} clips, {len(clips.classes)} labels, {n_groups} groups, {clips.task}: {path}")
+    parts = [(len(clips), "clip"), (len(clips.classes), "label"), (n_groups, "group")]
+    say(f"{', '.join(counted(*part) for part in parts)}, {clips.task}: {path}")
 
 
 def split(

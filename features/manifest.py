@@ -355,9 +355,11 @@ def _problems(table: pd.DataFrame) -> list[str]:
         pd.Series(segments, index=table.index[bad_segment], dtype=object),
     )
     report("a group must stay in one split", _groups_in_several(table, "split"))
-    torn_parents = table.groupby("parent", sort=False)["group"].nunique()
-    torn = table["parent"].isin(torn_parents.index[torn_parents > 1])
-    report("all windows of a parent must be in one group", table.loc[torn, "parent"])
+    # Two clips of one name are that mistake alone, not windows of each other.
+    named_once = table[~repeated]
+    torn_parents = named_once.groupby("parent", sort=False)["group"].nunique()
+    torn = named_once["parent"].isin(torn_parents.index[torn_parents > 1])
+    report("all windows of a parent must be in one group", named_once.loc[torn, "parent"])
     has_fold = table["fold"] >= 0
     report("a group must stay in one fold", _groups_in_several(table[has_fold], "fold"))
     clash = [

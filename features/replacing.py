@@ -43,7 +43,14 @@ def replacing(path: Path) -> Iterator[Path]:
     ------
     Path
         See `unfinished`.
+
+    Raises
+    ------
+    FileExistsError
+        If something that is no ordinary file is there: a device would be gone, not written to.
     """
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f"{path} is no ordinary file: name another place")
     with unfinished(path) as partial:
         yield partial
         partial.replace(path)

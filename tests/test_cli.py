@@ -313,7 +313,7 @@ def test_ctrl_c_stops_with_one_line_and_code_130(recordings, tmp_path, monkeypat
     with pytest.raises(SystemExit) as left:
         cli.main(["manifest", str(recordings), "-o", str(tmp_path / "m.csv")])
     assert left.value.code == 130
-    assert capsys.readouterr().err.strip().endswith("stopped; what is finished is kept")
+    assert capsys.readouterr().err.strip().endswith("nothing half-written is left")
 
 
 def test_windows_of_one_clip_are_predicted_alike(recordings, chain, tmp_path):

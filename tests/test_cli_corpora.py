@@ -130,7 +130,7 @@ def test_a_name_that_is_not_unicode_is_named(tree, run):
 
 def test_a_blank_before_a_column_s_name_hides_nothing(tree, run):
     (tree / "t.csv").write_text("path, labels\none/cel/cel0.wav,owl\n")
-    assert "1 clips, 1 labels" in run("manifest", "t.csv", "-o", "m.csv").stdout
+    assert "1 clip, 1 label" in run("manifest", "t.csv", "-o", "m.csv").stdout
 
 
 def test_a_split_that_stands_is_told(tree, run):
@@ -194,7 +194,7 @@ def test_check_leaves_with_1_for_errors_and_when_strict_for_warnings(tree, run):
     (tree / "one" / "cel" / "cel0.wav").unlink()
     done = run("check", "m.csv", "-o", "problems.csv", code=1)
     assert "missing-file" in done.stdout
-    assert "1 errors, 1 warnings" in done.stdout
+    assert "1 error, 1 warning" in done.stdout
     found = pd.read_csv(tree / "problems.csv")
     assert found["check"].tolist() == ["missing-file"] + ["no-group"] * 12
     listed = json.loads(run("check", "m.csv", "--json", code=1).stdout)

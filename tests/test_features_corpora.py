@@ -198,12 +198,20 @@ def test_a_path_column_goes_before_its_other_names(tmp_path):
     ("content", "reason"),
     [
         ("", "not a CSV table"),
+        ("path;label\na.wav;b\n", "must be separated by commas, .*'path;label'"),
         ("name,label\na,b\n", "'path' column is required, found columns: name, label"),
         ("file,label,\na.wav,x,\n", None),
         ("file,label\na.wav,x,\n", "more cells than the header"),
         ("file,group\na.wav,g\na.wav,g\n", "'clip_id' must be unique"),
     ],
-    ids=["empty", "no-path", "trailing-commas-everywhere", "trailing-commas", "twice"],
+    ids=[
+        "empty",
+        "semicolons",
+        "no-path",
+        "trailing-commas-everywhere",
+        "trailing-commas",
+        "twice",
+    ],
 )
 def test_a_broken_csv_table_is_refused_by_name(tmp_path, content, reason):
     table = tmp_path / "clips.csv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -56,6 +57,9 @@ def read(root: Path, *, columns: Mapping[str, str] | None = None) -> Manifest:
     table = read_csv(root)
     if table.empty:
         raise ManifestError(["it lists no clips"], str(root))
+    if len(table.columns) == 1 and re.search(r"[;\t]", str(table.columns[0])):
+        rule = "cells must be separated by commas, these seem to be by semicolons or tabs"
+        raise ManifestError([f"{rule}: {table.columns[0]!r}"], str(root))
     # A blank after the comma of a header is a slip, and would hide the column.
     table.columns = table.columns.map(str).str.strip()
     if not table.columns.is_unique:

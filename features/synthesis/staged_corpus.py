@@ -10,11 +10,16 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
+import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from features.holding import holding
 
 CARD, MANIFEST = "card.json", "manifest.csv"
 
@@ -99,21 +104,33 @@ class StagedCorpus:
         """
         place = self._directory
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{place.name}-", dir=place.parent) as scratch:
-            folder = Path(scratch) / "corpus"
-            folder.mkdir()
-            yield folder
-            card = {
-                "maker": self._maker,
-                "settings": self._settings,
-                "digest": self._digest(),
-                "tables": _hash_files(folder, self._tables),
-            }
-            text = json.dumps(card, indent=2, sort_keys=True) + "\n"
-            (folder / CARD).write_text(text, encoding="utf-8")
-            if place.exists():
-                place.rename(Path(scratch) / "replaced")
-            folder.rename(place)
+        prefix = f".{place.name}-"
+        with holding(place, tell=lambda what: warnings.warn(what, stacklevel=5)):
+            # Nobody else makes it now: what there is of one, a killed process has left.
+            left = re.compile(re.escape(prefix) + r"[a-z0-9_]{8}")
+            for folder in filter(Path.is_dir, place.parent.iterdir()):
+                if left.fullmatch(folder.name):
+                    shutil.rmtree(folder, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=prefix, dir=place.parent) as scratch:
+                yield from self._stage(Path(scratch))
+
+    def _stage(self, scratch: Path) -> Iterator[Path]:
+        """Have the corpus made in a scratch folder, then put it in its place."""
+        place = self._directory
+        folder = scratch / "corpus"
+        folder.mkdir()
+        yield folder
+        card = {
+            "maker": self._maker,
+            "settings": self._settings,
+            "digest": self._digest(),
+            "tables": _hash_files(folder, self._tables),
+        }
+        text = json.dumps(card, indent=2, sort_keys=True) + "\n"
+        (folder / CARD).write_text(text, encoding="utf-8")
+        if place.exists():
+            place.rename(scratch / "replaced")
+        folder.rename(place)
 
     def _digest(self) -> str:
         return hashlib.sha256(json.dumps(self._settings, sort_keys=True).encode()).hexdigest()
