@@ -14,14 +14,15 @@ from collections.abc import Callable, Sequence
 
 import typer
 
-from commands.auditing import audit_nuisance, audits
+from commands.auditing import audit_labels, audit_nuisance, audits, split_label
 from commands.checking import check
 from commands.console import show_warning, tell
 from commands.corpora import compare, manifest, split
 from commands.demonstration import demo
 from commands.downloading import download, layouts
 from commands.extraction import describe_features, extract, list_features, resample
-from commands.models import evaluate, fit_ensemble, predict
+from commands.models import ablate, evaluate, fit_ensemble, predict, tune
+from commands.ranking import rank
 from commands.reporting import listen, report, stats
 from commands.synthesis import mix, render
 
@@ -48,12 +49,16 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "split": split,
     "check": check,
     "compare": compare,
+    "split-label": split_label,
     "stats": stats,
     "listen": listen,
     "resample": resample,
     "extract": extract,
+    "rank": rank,
+    "tune": tune,
     "fit-ensemble": fit_ensemble,
     "evaluate": evaluate,
+    "ablate": ablate,
     "report": report,
     "predict": predict,
 }
@@ -73,6 +78,7 @@ audit_app = typer.Typer(
 )
 audit_app.callback()(audits)
 audit_app.command("nuisance")(audit_nuisance)
+audit_app.command("labels")(audit_labels)
 app.add_typer(audit_app, name="audit")
 
 

@@ -1,34 +1,28 @@
-"""One-vs-rest gradient boosted trees: XGBoost boosters on one shared quantised matrix."""
+"""One-vs-rest gradient boosted trees: XGBoost boosters on shared quantised matrices."""
 
 from __future__ import annotations
 
-import json
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from scipy.special import expit
+from scipy.special import logit
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from classical.one_vs_rest import (
-    BaseOneVsRestClassifier,
-    ClassWeight,
-    TrainingData,
-    make_inner_folds,
-)
+from classical.block_boosting import BlockBooster, check_device, deal_columns
+from classical.model_card import CARD, load_card, render_card
+from classical.one_vs_rest import ClassWeight, TrainingData, make_inner_folds
+from classical.sigmoid import SigmoidCalibratedClassifier
 
 if TYPE_CHECKING:
     import xgboost
 
-_CARD = "card.json"
-_SCHEMA_VERSION = 1
 
-
-class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
-    """Gradient boosted trees, one booster for each class.
+class OneVsRestXGBClassifier(SigmoidCalibratedClassifier):
+    """Gradient boosted trees, one booster for each class, with calibrated probabilities.
 
     The feature table is quantised once and shared by all classes. Missing features (NaN) are
     allowed and go down the side of a split that suits them best; scaling is of no use to trees.
@@ -44,7 +38,8 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
     subsample : float, default=0.8
         Share of the rows each tree sees.
     colsample_bytree : float, default=0.2
-        Share of the features each tree sees.
+        Share of the features each tree sees. Where features are many they are dealt into as many
+        blocks, and a few trees at a time see one of them.
     min_child_weight : float, default=1.0
         Least sum of second derivatives in a leaf.
     reg_lambda : float, default=1.0
@@ -52,9 +47,12 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
     max_bin : int, default=64
         Number of quantiles a feature is reduced to.
     class_weight : "balanced", mapping or None, default="balanced"
-        "balanced" lets the rows with and without a label weigh the same, so probabilities answer
-        as if half of the rows had the label: too high for a rare one. A mapping counts each row of
-        a class so many times.
+        "balanced" lets the rows with and without a label weigh the same in each machine;
+        probabilities are set right for the true share of each class. A mapping counts each row of a
+        class so many times, in probabilities too.
+    n_splits : int or None, default=None
+        Number of inner folds that a sigmoid for each class is fitted over, each of which costs
+        another training. None takes the boosters' own probabilities, see Notes.
     early_stopping_rounds : int or None, default=None
         Stop a class after so many trees without a smaller validation loss, and keep the best. Off
         by default: with a few dozen clips a class, holding some out costs more than it saves.
@@ -77,6 +75,10 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
         One for each machine, None for a constant class.
     constants_ : np.ndarray of shape (n_machines,)
         Probability of a constant class, NaN for all others.
+    sigmoid_slope_, sigmoid_intercept_ : np.ndarray of shape (n_machines,)
+        Probability = ``expit(slope * margin + intercept)``.
+    cross_fitted_ : np.ndarray of shape (n_machines,), bool
+        Whether the sigmoid was fitted on out-of-fold margins.
     n_features_in_ : int
         Number of features.
     feature_names_in_ : np.ndarray of shape (n_features_in_,)
@@ -84,9 +86,13 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
 
     Notes
     -----
+    Boosters minimise a logistic loss, so their probabilities need no sigmoid unless they overfit;
+    but balancing multiplies the odds of a class by the weight of its rows against that of all
+    others, and this factor is divided out [2]_.
+
     Early stopping holds out rows class by class: groups stay whole, both sides are shared out
-    evenly. Held-out and unknown rows weigh zero, so one quantised matrix serves all. Where groups
-    are too few to hold any out, all `n_estimators` trees are grown.
+    evenly. Held-out and unknown rows weigh zero, so the same quantised matrices serve all. Where
+    groups are too few to hold any out, all `n_estimators` trees are grown.
 
     Each booster trains in one thread, and threads work on different classes: sums of a histogram
     would otherwise be taken in an order that depends on the number of threads, and at a few
@@ -95,6 +101,7 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
     References
     ----------
     .. [1] T. Chen and C. Guestrin, "XGBoost: a scalable tree boosting system", KDD 2016.
+    .. [2] C. Elkan, "The foundations of cost-sensitive learning", IJCAI 2001.
 
     Examples
     --------
@@ -117,6 +124,7 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
         reg_lambda: float = 1.0,
         max_bin: int = 64,
         class_weight: ClassWeight = "balanced",
+        n_splits: int | None = None,
         early_stopping_rounds: int | None = None,
         validation_fraction: float = 0.2,
         device: str = "cpu",
@@ -132,6 +140,7 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
         self.reg_lambda = reg_lambda
         self.max_bin = max_bin
         self.class_weight = class_weight
+        self.n_splits = n_splits
         self.early_stopping_rounds = early_stopping_rounds
         self.validation_fraction = validation_fraction
         self.device = device
@@ -175,20 +184,91 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
         data = self._check_training(
             X, y, groups, sample_weight, dtype=np.float32, ensure_all_finite="allow-nan"
         )
+        random = check_random_state(self.random_state)
         n_machines = len(data.constants)
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=n_machines)
-        # Classes change labels and weights of the matrix in place: each thread has its own.
+        seeds = random.randint(2**31 - 1, size=n_machines)
+        blocks = deal_columns(data.X.shape[1], self.colsample_bytree, random)
+        # Classes change labels and weights of the matrices in place: each thread has its own.
         parts = np.array_split(data.learnable, max(1, effective_n_jobs(self.n_jobs)))
-        boosted = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(_boost)(data, part, seeds=seeds, **self._boost_settings())
-            for part in parts
-            if len(part)
+        grown = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(self._boost)(data, part, blocks, seeds) for part in parts if len(part)
         )
         self.constants_ = data.constants
         self.boosters_: list[xgboost.Booster | None] = [None] * n_machines
-        for machine, booster in (pair for part in boosted for pair in part):
+        margins, cross_fitted = np.zeros(data.targets.shape), np.zeros(n_machines, dtype=bool)
+        for machine, booster, scores, honest in (entry for part in grown for entry in part):
             self.boosters_[machine] = booster
+            margins[:, machine], cross_fitted[machine] = scores, honest
+        if self.n_splits is None:
+            self.sigmoid_slope_ = np.ones(n_machines)
+            self.sigmoid_intercept_ = -_balancing_logit(data)
+            self.cross_fitted_ = cross_fitted
+        else:
+            self._fit_sigmoids(margins, data, cross_fitted)
         return self
+
+    def _boost(
+        self, data: TrainingData, machines: np.ndarray, blocks: list[np.ndarray], seeds: np.ndarray
+    ) -> list[tuple[int, xgboost.Booster, Any, bool]]:
+        """Fit some machines one after another: booster, margins for the sigmoid, if honest."""
+        names = ["learning_rate", "max_depth", "subsample", "min_child_weight", "reg_lambda"]
+        names += ["max_bin", "device"]
+        params = {name: getattr(self, name) for name in names}
+        params["colsample_bytree"] = min(1.0, self.colsample_bytree * len(blocks))
+        trainer = BlockBooster(
+            data.X,
+            blocks,
+            params=params,
+            n_rounds=self.n_estimators,
+            patience=self.early_stopping_rounds,
+        )
+        return [
+            (machine, *self._boost_machine(trainer, data, machine, int(seeds[machine])))
+            for machine in machines.tolist()
+        ]
+
+    def _boost_machine(
+        self, trainer: BlockBooster, data: TrainingData, machine: int, seed: int
+    ) -> tuple[xgboost.Booster, Any, bool]:
+        target, weight = data.targets[:, machine], data.weights[:, machine]
+
+        def train(rows: np.ndarray) -> xgboost.Booster:
+            held_out = None
+            if self.early_stopping_rounds is not None:
+                held_out = self._hold_out(target, data.groups, rows, seed)
+            kept = np.zeros_like(weight)
+            kept[rows] = weight[rows]
+            return trainer.train(target == 1, kept, held_out=held_out, seed=seed)
+
+        known = np.flatnonzero(target >= 0)
+        booster = train(known)
+        if self.n_splits is None:
+            return booster, 0.0, False
+        margins = booster.inplace_predict(data.X, predict_type="margin")
+        folds = make_inner_folds(
+            target[known], _take(data.groups, known), n_splits=self.n_splits, random_state=seed
+        )
+        if folds is None:
+            return booster, margins, False
+        for fold in np.unique(folds):
+            left_out = known[folds == fold]
+            other = train(known[folds != fold])
+            margins[left_out] = other.inplace_predict(data.X[left_out], predict_type="margin")
+        return booster, margins, True
+
+    def _hold_out(
+        self, target: np.ndarray, groups: np.ndarray | None, rows: np.ndarray, seed: int
+    ) -> np.ndarray | None:
+        """Return which of some rows validate; None if groups are too few to hold any out."""
+        n_splits = max(2, round(1 / self.validation_fraction))
+        folds = make_inner_folds(
+            target[rows], _take(groups, rows), n_splits=n_splits, random_state=seed
+        )
+        if folds is None:
+            return None
+        held_out = np.zeros(len(target), dtype=bool)
+        held_out[rows[folds == 0]] = True
+        return held_out
 
     def save_model(self, directory: str | Path) -> None:
         """Write the fitted classifier to a directory, without pickle.
@@ -205,20 +285,14 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
         ValueError
             If a parameter cannot be written as JSON, such as a `random_state` that is no int.
         """
-        check_is_fitted(self)
-        try:
-            text = json.dumps(self._card(), indent=2, allow_nan=False)
-        except TypeError as exc:
-            raise ValueError(
-                f"parameters must be plain numbers, texts or None to be saved, got {self}: {exc}"
-            ) from exc
+        text = render_card(self)
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         for machine, booster in enumerate(self.boosters_):
             if booster is not None:
                 booster.save_model(directory / _booster_name(machine))
         # Last, so that a directory with a card is complete.
-        (directory / _CARD).write_text(text + "\n", encoding="utf-8")
+        (directory / CARD).write_text(text, encoding="utf-8")
 
     @classmethod
     def load_model(cls, directory: str | Path) -> OneVsRestXGBClassifier:
@@ -244,14 +318,8 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
         import xgboost
 
         directory = Path(directory)
-        card = json.loads((directory / _CARD).read_text(encoding="utf-8"))
-        kind = (card.get("model"), card.get("schema_version"))
-        if kind != (cls.__name__, _SCHEMA_VERSION):
-            raise ValueError(
-                f"{directory / _CARD} must describe a {cls.__name__} of schema version "
-                f"{_SCHEMA_VERSION}, got {kind[0]} of version {kind[1]}"
-            )
-        loaded = cls._from_card(card)
+        loaded = load_card(cls, directory)
+        loaded.boosters_ = [None] * len(loaded.constants_)
         for machine, constant in enumerate(loaded.constants_):
             if not np.isnan(constant):
                 continue
@@ -261,15 +329,15 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
             loaded.boosters_[machine] = xgboost.Booster({"nthread": 1}, model_file=path)
         return loaded
 
-    def _machine_probabilities(self, X: Any) -> np.ndarray:
+    def margins(self, X: Any) -> np.ndarray:
+        """Return the sums of leaves before calibration, see the base class."""
+        check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=np.float32, ensure_all_finite="allow-nan")
-        probabilities = np.tile(self.constants_, (len(X), 1))
+        margins = np.tile(np.nan_to_num(logit(self.constants_), nan=0.0), (len(X), 1))
         for machine, booster in enumerate(self.boosters_):
             if booster is not None:
-                # Margins, because xgboost's own sigmoid rounds to float32.
-                margins = booster.inplace_predict(X, predict_type="margin")
-                probabilities[:, machine] = expit(margins.astype(np.float64))
-        return probabilities
+                margins[:, machine] = booster.inplace_predict(X, predict_type="margin")
+        return margins
 
     def _check_params(self) -> None:
         for name, least in [("n_estimators", 1), ("max_depth", 1), ("max_bin", 2)]:
@@ -290,49 +358,9 @@ class OneVsRestXGBClassifier(BaseOneVsRestClassifier):
                 include_boundaries="right",
             )
 
-    def _boost_settings(self) -> dict[str, Any]:
-        names = ["learning_rate", "max_depth", "subsample", "colsample_bytree"]
-        names += ["min_child_weight", "reg_lambda", "max_bin", "device"]
-        params = {name: getattr(self, name) for name in names}
-        return {
-            "params": {**params, "objective": "binary:logistic", "tree_method": "hist"},
-            "n_rounds": self.n_estimators,
-            "patience": self.early_stopping_rounds,
-            "validation_fraction": self.validation_fraction,
-        }
-
-    def _card(self) -> dict[str, Any]:
-        params = self.get_params()
-        if params["class_weight"] not in (None, "balanced"):
-            # JSON would turn the keys of a mapping into texts.
-            params["class_weight"] = list(params["class_weight"].items())
-        names = getattr(self, "feature_names_in_", None)
-        return {
-            "schema_version": _SCHEMA_VERSION,
-            "model": type(self).__name__,
-            "params": params,
-            "classes": self.classes_.tolist(),
-            "classes_dtype": self.classes_.dtype.str,
-            "multilabel": self.multilabel_,
-            "n_features_in": self.n_features_in_,
-            "feature_names_in": None if names is None else names.tolist(),
-            "constants": [None if np.isnan(value) else value for value in self.constants_.tolist()],
-        }
-
-    @classmethod
-    def _from_card(cls, card: dict[str, Any]) -> OneVsRestXGBClassifier:
-        params = card["params"]
-        if isinstance(params["class_weight"], list):
-            params["class_weight"] = dict(params["class_weight"])
-        loaded = cls(**params)
-        loaded.classes_ = np.array(card["classes"], dtype=card["classes_dtype"])
-        loaded.multilabel_ = card["multilabel"]
-        loaded.n_features_in_ = card["n_features_in"]
-        if card["feature_names_in"] is not None:
-            loaded.feature_names_in_ = np.array(card["feature_names_in"], dtype=object)
-        loaded.constants_ = np.array(card["constants"], dtype=np.float64)
-        loaded.boosters_ = [None] * len(loaded.constants_)
-        return loaded
+        if self.n_splits is not None:
+            check_scalar(self.n_splits, "n_splits", Integral, min_val=2)
+        check_device(self.device)
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: indicators and missing features are welcome."""
@@ -345,54 +373,18 @@ def _booster_name(machine: int) -> str:
     return f"booster_{machine:03d}.ubj"
 
 
-def _boost(
-    data: TrainingData,
-    machines: np.ndarray,
-    *,
-    seeds: np.ndarray,
-    params: dict[str, Any],
-    n_rounds: int,
-    patience: int | None,
-    validation_fraction: float,
-) -> list[tuple[int, xgboost.Booster]]:
-    """Fit the boosters of some machines, one after another, on one quantised matrix."""
-    import xgboost
+def _take(groups: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if groups is None else groups[rows]
 
-    settings = {"max_bin": params["max_bin"], "nthread": 1}
-    train = xgboost.QuantileDMatrix(data.X, **settings)
-    validation = xgboost.QuantileDMatrix(data.X, ref=train, **settings) if patience else None
-    boosters = []
-    for machine in machines.tolist():
-        seed = int(seeds[machine])
-        fitting, stopping = data.weights[:, machine], {}
-        train.set_label(data.targets[:, machine] == 1)
-        held_out = _hold_out(data, machine, fraction=validation_fraction, seed=seed)
-        if validation is not None and held_out is not None:
-            validation.set_label(data.targets[:, machine] == 1)
-            validation.set_weight(np.where(held_out, fitting, 0.0))
-            fitting = np.where(held_out, 0.0, fitting)
-            stopping = {"evals": [(validation, "validation")], "early_stopping_rounds": patience}
-        train.set_weight(fitting)
-        booster = xgboost.train(
-            {**params, "seed": seed, "nthread": 1},
-            train,
-            num_boost_round=n_rounds,
-            verbose_eval=False,
-            **stopping,
+
+def _balancing_logit(data: TrainingData) -> np.ndarray:
+    """Return by how much balancing raises the log-odds of each class; zero for a constant one."""
+    present = data.targets == 1
+    shift = np.zeros(len(data.constants))
+    for machine in data.learnable:
+        side = present[:, machine]
+        weight, count = data.weights[:, machine], data.counts[:, machine]
+        shift[machine] = np.log(weight[side].sum() / count[side].sum()) - np.log(
+            weight[~side].sum() / count[~side].sum()
         )
-        boosters.append((machine, booster[: booster.best_iteration + 1] if stopping else booster))
-    return boosters
-
-
-def _hold_out(data: TrainingData, machine: int, *, fraction: float, seed: int) -> np.ndarray | None:
-    """Return which rows validate a machine; None if groups are too few to hold any out."""
-    target = data.targets[:, machine]
-    rows = np.flatnonzero(target >= 0)
-    groups = None if data.groups is None else data.groups[rows]
-    n_splits = max(2, round(1 / fraction))
-    folds = make_inner_folds(target[rows], groups, n_splits=n_splits, random_state=seed)
-    if folds is None:
-        return None
-    held_out = np.zeros(len(target), dtype=bool)
-    held_out[rows[folds == 0]] = True
-    return held_out
+    return shift

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
@@ -273,6 +274,12 @@ class BaseOneVsRestClassifier(ClassifierMixin, BaseEstimator):
             groups=None if groups is None else groups[kept],
             constants=find_constants(targets, names=labels.classes[machines]),
         )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore what was saved; parameters an earlier version did not have take their default."""
+        parameters = signature(type(self).__init__).parameters
+        defaults = {name: p.default for name, p in parameters.items() if name != "self"}
+        super().__setstate__({**defaults, **state})
 
     def __sklearn_tags__(self) -> Any:
         """Return scikit-learn's tags: indicators are welcome."""

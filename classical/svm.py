@@ -8,24 +8,23 @@ from typing import Any, Literal
 
 import numpy as np
 from joblib import Parallel, delayed
-from scipy.special import expit, logit
 from sklearn import config_context
 from sklearn.svm import SVC
 from sklearn.utils import check_random_state, check_scalar
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from classical.one_vs_rest import (
-    BaseOneVsRestClassifier,
-    ClassWeight,
-    TrainingData,
-    make_inner_folds,
-)
+from classical.fixed_chunks import map_fixed_chunks
+from classical.kernel import NystroemRows, kernel_matrix, resolve_gamma
+from classical.linear_machines import cross_fit_machines
+from classical.linear_solver import SQUARED_HINGE
+from classical.one_vs_rest import ClassWeight, TrainingData, make_inner_folds
+from classical.sigmoid import SigmoidCalibratedClassifier
 
-# A single row costs as much as a whole chunk, so chunks are small.
-_CHUNK_ROWS = 64
+# Gain still to be had, as a share of the loss at zero, where the linear models stop.
+_TOL = 1e-4
 
 
-class OneVsRestSVMClassifier(BaseOneVsRestClassifier):
+class OneVsRestSVMClassifier(SigmoidCalibratedClassifier):
     """Support vector machines, one for each class, with calibrated probabilities.
 
     The kernel matrix of the training rows is computed once and shared by all classes and all inner
@@ -46,8 +45,12 @@ class OneVsRestSVMClassifier(BaseOneVsRestClassifier):
         each row of a class so many times, in sigmoids too.
     n_splits : int, default=3
         Number of inner folds the sigmoids are fitted over.
+    max_exact_rows : int, default=10_000
+        With more rows the kernel is approximated, see Notes.
+    n_components : int, default=2000
+        Number of training rows that then stand for all others in the kernel.
     random_state : int, RandomState or None, default=None
-        Deals the inner folds.
+        Deals the inner folds, draws the rows that stand for others.
     n_jobs : int or None, default=None
         Number of threads over classes. It changes no number.
 
@@ -59,10 +62,14 @@ class OneVsRestSVMClassifier(BaseOneVsRestClassifier):
         Whether `y` was an indicator.
     gamma_ : float
         The gamma used.
+    approximate_ : bool
+        Whether there were more than `max_exact_rows`.
     support_vectors_ : np.ndarray of shape (n_vectors, n_features)
-        Union of the support vectors of all machines.
+        Union of the support vectors of all machines; if approximate, the rows that stand for
+        others.
     dual_coef_ : np.ndarray of shape (n_machines, n_vectors)
-        Signed dual coefficients, zero where a vector does not support a machine.
+        Signed dual coefficients, zero where a vector does not support a machine; if approximate,
+        factors of the kernel alike.
     intercept_ : np.ndarray of shape (n_machines,)
         Added to the kernel sums; for a constant class the margin itself (-1, 0 or 1).
     sigmoid_slope_, sigmoid_intercept_ : np.ndarray of shape (n_machines,)
@@ -83,9 +90,15 @@ class OneVsRestSVMClassifier(BaseOneVsRestClassifier):
     its confidence back: to 2/3 for a class of one clip. A class with nothing to learn from becomes
     a constant with a warning.
 
-    Prediction runs in float64 over zero-padded chunks of one fixed shape, so a matrix product has
-    the same form whatever the batch. A row alone and in a batch agree to about 1e-12, and on most
-    machines to the bit; BLAS libraries promise no more.
+    With n rows the exact way takes 8 n² bytes for the kernel matrix and time that grows about as
+    fast: 0.8 GB at 10,000 rows, 3.2 GB at 20,000, for every fit that runs at a time. So past
+    `max_exact_rows` the kernel is replaced by Nyström features of `n_components` training rows,
+    drawn in proportion to their weights, and the machines by linear ones with a squared hinge loss,
+    see `NystroemRows` and `fit_columns`. Their features come and go in chunks; about a gigabyte of
+    them is kept. `approximate_` says so, and raising `max_exact_rows` where memory allows is
+    usually rewarded by a slightly better score.
+
+    Prediction runs in float64, see `map_fixed_chunks`.
 
     References
     ----------
@@ -111,6 +124,8 @@ class OneVsRestSVMClassifier(BaseOneVsRestClassifier):
         gamma: float | Literal["scale", "auto"] = "scale",
         class_weight: ClassWeight = "balanced",
         n_splits: int = 3,
+        max_exact_rows: int = 10_000,
+        n_components: int = 2000,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
     ) -> None:
@@ -119,6 +134,8 @@ class OneVsRestSVMClassifier(BaseOneVsRestClassifier):
         self.gamma = gamma
         self.class_weight = class_weight
         self.n_splits = n_splits
+        self.max_exact_rows = max_exact_rows
+        self.n_components = n_components
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -157,9 +174,18 @@ class OneVsRestSVMClassifier(BaseOneVsRestClassifier):
         """
         self._check_params()
         data = self._check_training(X, y, groups, sample_weight, dtype=[np.float64, np.float32])
-        self.gamma_ = self._resolve_gamma(data.X)
-        gram = _kernel_matrix(data.X, data.X, kernel=self.kernel, gamma=self.gamma_)
-        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=len(data.constants))
+        self.gamma_ = resolve_gamma(self.gamma, data.X)
+        self.approximate_ = len(data.X) > self.max_exact_rows
+        random = check_random_state(self.random_state)
+        seeds = random.randint(2**31 - 1, size=len(data.constants))
+        if self.approximate_:
+            self._fit_approximately(data, seeds, random)
+        else:
+            self._fit_exactly(data, seeds)
+        return self
+
+    def _fit_exactly(self, data: TrainingData, seeds: np.ndarray) -> None:
+        gram = kernel_matrix(data.X, data.X, kernel=self.kernel, gamma=self.gamma_)
         # Threads share the Gram matrix, and libsvm releases the interpreter lock.
         machines = Parallel(n_jobs=self.n_jobs, prefer="threads")(
             delayed(_fit_machine)(
@@ -167,63 +193,46 @@ class OneVsRestSVMClassifier(BaseOneVsRestClassifier):
             )
             for machine in range(len(data.constants))
         )
-        self._store(machines, data.X)
-        return self
+        dual_coef = np.array([machine.dual_coef for machine in machines])
+        support = np.flatnonzero(dual_coef.any(axis=0))
+        self.support_vectors_ = data.X[support]
+        self.dual_coef_ = dual_coef[:, support]
+        self.intercept_ = np.array([machine.intercept for machine in machines])
+        margins = np.column_stack([machine.margins for machine in machines])
+        self._fit_sigmoids(margins, data, np.array([machine.cross_fitted for machine in machines]))
 
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the calibrated log-odds of every class.
-
-        These, and not the margins, agree with `predict` and `predict_proba`: where a class is rare,
-        its probability crosses one half on another side of the margin's zero.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Feature rows, scaled like those of `fit`.
-
-        Returns
-        -------
-        np.ndarray of shape (n_samples, n_labels) or (n_samples,), float64
-            1-D if there are two classes of which each row has one: then for the second.
-        """
-        check_is_fitted(self)
-        logits = self._machine_logits(X)
-        return logits[:, 0] if not self.multilabel_ and len(self.classes_) == 2 else logits
+    def _fit_approximately(
+        self, data: TrainingData, seeds: np.ndarray, random: np.random.RandomState
+    ) -> None:
+        landmarks = data.X[_draw_landmarks(data, self.n_components, random)]
+        rows = NystroemRows(data.X, landmarks, kernel=self.kernel, gamma=self.gamma_)
+        coef, margins, cross_fitted = cross_fit_machines(
+            rows,
+            data,
+            loss=SQUARED_HINGE,
+            cost=self.C,
+            n_splits=self.n_splits,
+            seeds=seeds,
+            tol=_TOL,
+        )
+        self.support_vectors_ = landmarks
+        self.dual_coef_ = rows.expand(coef[:-1]).T.copy()
+        self.intercept_ = coef[-1]
+        self._fit_sigmoids(margins, data, cross_fitted)
 
     def margins(self, X: Any) -> np.ndarray:
-        """Return the decision values of the machines before calibration.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Feature rows, scaled like those of `fit`.
-
-        Returns
-        -------
-        np.ndarray of shape (n_samples, n_machines), float64
-            Positive on the side of the class. If there are two classes of which each row has one,
-            a single column for the second.
-        """
+        """Return the decision values of the machines before calibration, see the base class."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        margins = np.tile(self.intercept_, (len(X), 1))
         if len(self.support_vectors_) == 0:
-            return margins
+            return np.tile(self.intercept_, (len(X), 1))
         vectors = self.support_vectors_.astype(np.float64)
-        for start in range(0, len(X), _CHUNK_ROWS):
-            rows = X[start : start + _CHUNK_ROWS]
-            # BLAS picks its kernels by shape, and kernels differ in the last bits.
-            chunk = np.zeros((_CHUNK_ROWS, X.shape[1]))
-            chunk[: len(rows)] = rows
-            kernel = _kernel_matrix(chunk, vectors, kernel=self.kernel, gamma=self.gamma_)
-            margins[start : start + len(rows)] += (kernel @ self.dual_coef_.T)[: len(rows)]
-        return margins
 
-    def _machine_logits(self, X: Any) -> np.ndarray:
-        return self.sigmoid_slope_ * self.margins(X) + self.sigmoid_intercept_
+        def score(rows: np.ndarray) -> np.ndarray:
+            kernel = kernel_matrix(rows, vectors, kernel=self.kernel, gamma=self.gamma_)
+            return kernel @ self.dual_coef_.T + self.intercept_
 
-    def _machine_probabilities(self, X: Any) -> np.ndarray:
-        return expit(self._machine_logits(X))
+        return map_fixed_chunks(X, score, n_columns=len(self.intercept_))
 
     def _check_params(self) -> None:
         check_scalar(self.C, "C", Real, min_val=0, include_boundaries="neither")
@@ -235,110 +244,29 @@ class OneVsRestSVMClassifier(BaseOneVsRestClassifier):
                 raise ValueError(f"gamma must be 'scale', 'auto' or positive, got {self.gamma!r}")
         else:
             check_scalar(self.gamma, "gamma", Real, min_val=0, include_boundaries="neither")
-
-    def _resolve_gamma(self, X: np.ndarray) -> float:
-        if not isinstance(self.gamma, str):
-            return float(self.gamma)
-        variance = X.var(dtype=np.float64) if self.gamma == "scale" else 1.0
-        return 1.0 / (X.shape[1] * variance) if variance > 0 else 1.0
-
-    def _store(self, machines: list[_Machine], X: np.ndarray) -> None:
-        dual_coef = np.array([machine.dual_coef for machine in machines])
-        support = np.flatnonzero(dual_coef.any(axis=0))
-        self.support_vectors_ = X[support]
-        self.dual_coef_ = dual_coef[:, support]
-        self.intercept_ = np.array([machine.intercept for machine in machines])
-        self.sigmoid_slope_ = np.array([machine.slope for machine in machines])
-        self.sigmoid_intercept_ = np.array([machine.offset for machine in machines])
-        self.cross_fitted_ = np.array([machine.cross_fitted for machine in machines])
+        check_scalar(self.max_exact_rows, "max_exact_rows", Integral, min_val=1)
+        check_scalar(self.n_components, "n_components", Integral, min_val=1)
 
 
-def fit_sigmoid(
-    margins: np.ndarray, target: np.ndarray, *, sample_weight: np.ndarray | None = None
-) -> tuple[float, float]:
-    """Fit Platt's sigmoid to the margins of a machine.
-
-    Parameters
-    ----------
-    margins : np.ndarray of shape (n_samples,)
-        Margins of rows the machine was not fitted on.
-    target : np.ndarray of shape (n_samples,)
-        Values 1 and 0.
-    sample_weight : np.ndarray of shape (n_samples,), default=None
-        Weight of each row.
-
-    Returns
-    -------
-    slope : float
-        Not negative.
-    intercept : float
-        Probability = ``expit(slope * margin + intercept)``.
-
-    Notes
-    -----
-    Maximum likelihood for the targets ``(n_pos + 1) / (n_pos + 2)`` and ``1 / (n_neg + 2)``, which
-    keep probabilities from 0 and 1 where the sides are separated, by Newton's method with
-    backtracking [1]_. A negative slope means that the machine ranks unseen rows worse than chance;
-    turning it round would be fitting noise, so the slope is then 0 and the probability is the
-    mean target.
-
-    References
-    ----------
-    .. [1] H.-T. Lin, C.-J. Lin and R. C. Weng, "A note on Platt's probabilistic outputs for support
-       vector machines", Machine Learning 68, 2007.
-
-    Examples
-    --------
-    >>> slope, intercept = fit_sigmoid(np.array([-1.0, 1.0]), np.array([0, 1]))
-    >>> bool(np.isclose(slope, np.log(2))), bool(abs(intercept) < 1e-9)
-    (True, True)
-    """
-    weight = np.ones(len(target)) if sample_weight is None else sample_weight
-    positive = target == 1
-    n_pos, n_neg = weight[positive].sum(), weight[~positive].sum()
-    smoothed = np.where(positive, (n_pos + 1) / (n_pos + 2), 1 / (n_neg + 2))
-    # Newton's steps and their stopping rule should not depend on the unit of margins.
-    scale = np.abs(margins).max() or 1.0
-    slope, intercept = _fit_logistic(margins / scale, smoothed, weight)
-    if slope < 0:
-        return 0.0, float(logit(np.average(smoothed, weights=weight)))
-    return slope / scale, intercept
-
-
-def _fit_logistic(
-    values: np.ndarray, target: np.ndarray, weight: np.ndarray
-) -> tuple[float, float]:
-    design = np.column_stack([values, np.ones_like(values)])
-    weight = weight / weight.sum()
-
-    def loss(coef: np.ndarray) -> float:
-        logits = design @ coef
-        return float(weight @ (np.logaddexp(0, logits) - target * logits))
-
-    coef = np.array([0.0, logit(np.average(target, weights=weight))])
-    for _ in range(100):
-        probability = expit(design @ coef)
-        gradient = design.T @ (weight * (probability - target))
-        if np.abs(gradient).max() < 1e-10:
-            break
-        curvature = weight * probability * (1 - probability)
-        # The ridge keeps the matrix invertible when all margins are equal.
-        hessian = (design.T * curvature) @ design + 1e-12 * np.eye(2)
-        step = np.linalg.solve(hessian, gradient)
-        while loss(coef - step) > loss(coef) and np.abs(step).max() > 1e-12:
-            step = step / 2
-        coef = coef - step
-    return float(coef[0]), float(coef[1])
+def _draw_landmarks(
+    data: TrainingData, n_components: int, random: np.random.RandomState
+) -> np.ndarray:
+    """Draw rows by what they weigh, so that a rare class has landmarks too if sides balance."""
+    weight = data.weights[:, data.learnable].sum(axis=1)
+    if not weight.any():
+        return np.arange(1)
+    size = min(n_components, int(np.count_nonzero(weight)))
+    drawn = random.choice(len(weight), size=size, replace=False, p=weight / weight.sum())
+    return np.sort(drawn)
 
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """One fitted binary machine; `dual_coef` has one value for every training row."""
+    """One fitted binary machine; coefficients and margins have one value for every training row."""
 
     dual_coef: np.ndarray
     intercept: float
-    slope: float
-    offset: float
+    margins: np.ndarray
     cross_fitted: bool
 
 
@@ -346,37 +274,36 @@ def _fit_machine(
     gram: np.ndarray, data: TrainingData, machine: int, *, cost: float, n_splits: int, seed: int
 ) -> _Machine:
     constant = data.constants[machine]
+    margins = np.zeros(len(gram))
     if not np.isnan(constant):
-        side = float(np.sign(constant - 0.5))
-        return _Machine(np.zeros(len(gram)), side, 0.0, float(logit(constant)), False)
+        return _Machine(np.zeros(len(gram)), float(np.sign(constant - 0.5)), margins, False)
+    present, weight = data.targets[:, machine] == 1, data.weights[:, machine].copy()
     rows = np.flatnonzero(data.targets[:, machine] >= 0)
-    target, weight = data.targets[rows, machine], data.weights[rows, machine]
     groups = None if data.groups is None else data.groups[rows]
-    folds = make_inner_folds(target, groups, n_splits=n_splits, random_state=seed)
-    dual_coef, intercept = _solve(gram, rows, target, weight, cost=cost)
+    folds = make_inner_folds(present[rows], groups, n_splits=n_splits, random_state=seed)
+    dual_coef, intercept = _solve(gram, present, weight, cost=cost)
     if folds is None:
-        margins = _sum_kernels(gram, rows, dual_coef) + intercept
+        margins[rows] = _sum_kernels(gram, rows, dual_coef) + intercept
     else:
-        margins = np.empty(len(rows))
         for fold in np.unique(folds):
-            left_out, kept = folds == fold, folds != fold
-            coef, shift = _solve(gram, rows[kept], target[kept], weight[kept], cost=cost)
-            margins[left_out] = _sum_kernels(gram, rows[left_out], coef) + shift
-    slope, offset = fit_sigmoid(margins, target, sample_weight=data.counts[rows, machine])
-    return _Machine(dual_coef, intercept, slope, offset, folds is not None)
+            left_out, kept = rows[folds == fold], weight.copy()
+            kept[left_out] = 0
+            coef, shift = _solve(gram, present, kept, cost=cost)
+            margins[left_out] = _sum_kernels(gram, left_out, coef) + shift
+    return _Machine(dual_coef, intercept, margins, folds is not None)
 
 
 def _solve(
-    gram: np.ndarray, rows: np.ndarray, target: np.ndarray, weight: np.ndarray, *, cost: float
+    gram: np.ndarray, present: np.ndarray, weight: np.ndarray, *, cost: float
 ) -> tuple[np.ndarray, float]:
-    """Return dual coefficients for all rows of `gram`, zero outside `rows`, and the intercept."""
-    part = gram if len(rows) == len(gram) else gram[np.ix_(rows, rows)]
+    """Return dual coefficients, zero for rows of weight zero, and the intercept."""
     # An explicit gamma saves libsvm's wrapper from computing the variance of the Gram matrix.
     svc = SVC(C=cost, kernel="precomputed", gamma=1.0)
     with config_context(assume_finite=True):
-        svc.fit(part, target, sample_weight=weight)
+        svc.fit(gram, present, sample_weight=weight)
     dual_coef = np.zeros(len(gram))
-    dual_coef[rows[svc.support_]] = svc.dual_coef_[0]
+    # Libsvm leaves out rows of weight zero without a copy of the matrix, and counts without them.
+    dual_coef[np.flatnonzero(weight)[svc.support_]] = svc.dual_coef_[0]
     return dual_coef, float(svc.intercept_[0])
 
 
@@ -384,20 +311,3 @@ def _sum_kernels(gram: np.ndarray, rows: np.ndarray, dual_coef: np.ndarray) -> n
     support = np.flatnonzero(dual_coef)
     # Not a BLAS product: its bits may depend on what other threads are doing at the time.
     return np.einsum("ij,j->i", gram[np.ix_(rows, support)], dual_coef[support])
-
-
-def _kernel_matrix(
-    rows: np.ndarray, vectors: np.ndarray, *, kernel: str, gamma: float
-) -> np.ndarray:
-    """Return the kernel of all pairs, in float64 and in the memory of one result."""
-    rows = rows.astype(np.float64, copy=False)
-    vectors = vectors.astype(np.float64, copy=False)
-    matrix = rows @ vectors.T
-    if kernel == "linear":
-        return matrix
-    matrix *= -2
-    matrix += np.einsum("ij,ij->i", rows, rows)[:, None]
-    matrix += np.einsum("ij,ij->i", vectors, vectors)
-    np.maximum(matrix, 0, out=matrix)
-    matrix *= -gamma
-    return np.exp(matrix, out=matrix)

@@ -10,12 +10,14 @@ import typer
 from rich.table import Column, Table
 
 from commands.console import number, out, progress_bar, say, say_failures, stages, tell
-from commands.options import AsJson, Jobs, Layout, Seed, Source, parse_folds
-from commands.places import check_file
+from commands.options import AsJson, Jobs, Layout, Output, Seed, Source, parse_folds
+from commands.places import check_file, check_place
 from commands.sources import read_source
 
 if TYPE_CHECKING:
+    from ensemble.label_audit import LabelAudit
     from ensemble.nuisance import NuisanceAudit
+    from features.manifest import Manifest
 
 
 def audits() -> None:
@@ -71,6 +73,125 @@ def audit_nuisance(
     say_failures(len(found.failures), output or "--json")
     if output:
         tell(f"all of it: {output}")
+
+
+def audit_labels(
+    bundle: Annotated[Path, typer.Argument(help="A bundle, from fit-ensemble.")],
+    output: Annotated[Path, Output],
+    source: Annotated[
+        Path | None,
+        typer.Option(help="The manifest it was fitted on: gives the page its players."),
+    ] = None,
+    top: Annotated[int, typer.Option(help="Clips on the page.", min=1)] = 50,
+    model: Annotated[str, typer.Option(help="Whose out-of-fold scores to take.")] = "stack",
+    seed: Seed = 0,
+) -> None:
+    """List clips whose labels are likely wrong, with a page to hear them and a table to edit.
+
+    Example: python cli.py audit labels bundle/ -o audit/ --source manifest.csv
+    """
+    from ensemble import label_audit
+    from ensemble.label_audit_files import MARKERS, check_audit_place, write_audit
+    from reports.results import read_results
+    from reports.staging import staged_directory
+
+    check_audit_place(output)
+    check_place(output)
+    clips = None if source is None else read_source(source, None)
+    found = label_audit.audit_labels(read_results(bundle), model=model, seed=seed)
+    with staged_directory(output, markers=MARKERS) as folder:
+        write_audit(found, folder)
+        if clips is not None:
+            _write_page(found, clips, folder / "index.html", title=bundle.name, top=top)
+    for sentence in found.sentences:
+        say(sentence)
+    say(f"suspects: {output / 'suspects.csv'}")
+    if clips is not None:
+        say(f"page: {output / 'index.html'}")
+    tell(f"to correct them, edit {output / 'relabel.csv'}, then: manifest --relabel")
+
+
+def _write_page(found: LabelAudit, clips: Manifest, path: Path, *, title: str, top: int) -> None:
+    from features.audio import AudioDecodeError, load_audio
+    from reports.label_audit_page import Suspect, create_label_audit_page
+    from reports.listening_sheet import Sample
+
+    sounds = dict(zip(clips.clips["clip_id"], clips.audio_clips(), strict=True))
+    suspects: list[Suspect] = []
+    notes: list[str] = []
+    for row in found.suspects.head(top).to_dict("records"):
+        clip_id, windows = row["clip_id"], found.windows[row["clip_id"]]
+        sound = sounds.get(windows[0])
+        if sound is None:
+            notes.append(f"{clip_id} is not in the manifest given")
+            continue
+        try:
+            waveform, sr = load_audio(sound.path, start_s=sound.start_s, end_s=sound.end_s)
+        except AudioDecodeError as error:
+            notes.append(f"{clip_id} could not be read: {error}")
+            continue
+        suspects.append(
+            Suspect(
+                Sample(clip_id, _split(row["labels"]), waveform, sr),
+                _split(row["suggested"]),
+                found.probabilities.loc[clip_id].to_dict(),
+                row["reason"],
+                _split(row["unknown_labels"]),
+                windows,
+            )
+        )
+    create_label_audit_page(
+        suspects,
+        path,
+        title=title,
+        sentences=found.sentences,
+        rates=found.labels,
+        n_suspects=len(found.suspects),
+        notes=notes,
+    )
+
+
+def _split(labels: str) -> list[str]:
+    return [label for label in labels.split(";") if label]
+
+
+def split_label(
+    bundle: Annotated[Path, typer.Argument(help="A bundle that knows the finer labels.")],
+    source: Source,
+    label: Annotated[str, typer.Option(help="The coarse label.")],
+    into: Annotated[str, typer.Option(help="The finer ones, comma-separated.")],
+    output: Annotated[Path, Output],
+    precision: Annotated[
+        float, typer.Option(help="Wanted share of right decisions, out of fold.", min=0.5, max=1)
+    ] = 0.95,
+    layout: Layout = None,
+    jobs: Jobs = -1,
+    seed: Seed = 0,
+) -> None:
+    """Split a coarse label into finer ones where a bundle is sure; the rest stays unknown.
+
+    Example: python cli.py split-label bundle/ m.csv --label guitar --into gac,gel -o relabel.csv
+    """
+    from ensemble import label_splitting
+    from ensemble.bundle import load_bundle
+
+    check_file(output)
+    clips = read_source(source, layout)
+    with progress_bar("split-label") as progress:
+        found = label_splitting.split_label(
+            load_bundle(bundle, with_results=True),
+            clips,
+            label=label,
+            into=[name.strip() for name in into.split(",")],
+            precision=precision,
+            n_jobs=jobs,
+            seed=seed,
+            progress=progress,
+        )
+    label_splitting.write_split(found, output)
+    for sentence in found.sentences:
+        say(sentence)
+    say(f"to use it: manifest --relabel {output}")
 
 
 def _say_audit(found: NuisanceAudit) -> None:

@@ -19,11 +19,15 @@ Layout = Annotated[
 ]
 Source = Annotated[Path, typer.Argument(help="A manifest (CSV) or a folder of recordings.")]
 Output = typer.Option("-o", "--output", help="Where the result goes.")
-Members = Annotated[str, typer.Option(help="Members, comma-separated: svm, xgb, crnn.")]
+Members = Annotated[
+    str, typer.Option(help="Members, comma-separated: svm, xgb, logistic, extratrees, crnn.")
+]
 DeepMinutes = Annotated[
     float, typer.Option(help="Ceiling on the training of all networks together.", min=0.01)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+Metrics = Annotated[str | None, typer.Option(help="Metrics, comma-separated, the headline first.")]
 
 DEFAULT_MEMBERS = "svm,xgb,crnn"
 
@@ -52,3 +56,8 @@ def parse_interval(text: str, option: str) -> tuple[float, float]:
     except ValueError:
         raise ValueError(f"{option} must be two numbers such as -6,0, got {text!r}") from None
     return low, high
+
+
+def parse_names(text: str) -> list[str]:
+    """Read names separated by commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

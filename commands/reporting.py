@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from commands.console import progress_bar, say, stages, tell
-from commands.options import Jobs, Layout, Output, Seed, Source
+from commands.options import Jobs, Layout, Metrics, Output, Seed, Source, parse_names
 from commands.places import check_file, check_place
 from commands.sources import read_source
 
@@ -23,6 +23,7 @@ def report(
     sources: Annotated[list[Path], typer.Argument(help="Bundles or results; the first leads.")],
     output: Annotated[Path, Output],
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    metrics: Metrics = None,
     seed: Seed = 0,
 ) -> None:
     """Make a page, tables and pictures from results; needs no model.
@@ -32,7 +33,14 @@ def report(
     from reports.page import create_report
 
     with stages("report") as tell:
-        answer = create_report(sources, output, title=title, seed=seed, progress=tell)
+        answer = create_report(
+            sources,
+            output,
+            title=title,
+            metrics=parse_names(metrics) if metrics else None,
+            seed=seed,
+            progress=tell,
+        )
     for sentence in answer["sentences"]:
         say(sentence)
     say(f"report: {answer['report']}")

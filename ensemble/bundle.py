@@ -1,18 +1,14 @@
 """The saved whole: one folder, checked part by part, without pickle.
 
 Conventions: `card.json` describes the bundle and names the SHA-256 of every other part.
-Scikit-learn parts are skops files, boosters UBJSON, networks safetensors. What a card names is
-loaded by the few formats listed here and by nothing else, so opening a foreign bundle runs no
-code of its own.
+Models are kept in the formats of `ensemble.model_files`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,28 +17,21 @@ from zipfile import BadZipFile
 import numpy as np
 from sklearn.base import clone
 
+from ensemble.averages import Averages
+from ensemble.bundle_schema import SCHEMA, SCHEMA_VERSION, upgrade_card
+from ensemble.calibration import Calibration, read_calibration
+from ensemble.finished_fits import FinishedFits
 from ensemble.members import Member
+from ensemble.model_files import hash_file, load_model, load_skops, save_model
 from ensemble.stacking import StackingEnsembleClassifier
+from ensemble.versions import library_versions
 from reports.results import Results, read_results, write_results
 from reports.staging import check_replaceable, staged_directory
 
-SCHEMA = "timbrestack.bundle"
-SCHEMA_VERSION = 1
 CLIP = "clip"
 
 # The final estimators; with the card, what tells a bundle from somebody's folder.
 FINAL = "final.skops"
-
-# Estimators that write themselves, by the format's name: class, and where it lives.
-FORMATS = {
-    "xgboost": ("classical.boosting", "OneVsRestXGBClassifier"),
-    "torch": ("deep.classifier", "AudioBackboneClassifier"),
-}
-
-# Own types in skops files; skops itself knows scikit-learn's and numpy's.
-TRUSTED = ("classical.svm.OneVsRestSVMClassifier",)
-
-LIBRARIES = ("numpy", "scikit-learn", "xgboost", "torch", "librosa", "soundfile", "soxr", "scipy")
 
 
 @dataclass
@@ -63,6 +52,8 @@ class Bundle:
         How it was made; JSON-able.
     results : Results or None
         Scores and truth of every row, for the report.
+    work_dir : str, path-like or None
+        Where its finished fits are kept until it is saved.
     """
 
     stack: StackingEnsembleClassifier
@@ -71,6 +62,7 @@ class Bundle:
     feature_set: dict[str, Any]
     card: dict[str, Any]
     results: Results | None = None
+    work_dir: str | PathLike[str] | None = None
 
 
 def check_target(directory: str | PathLike[str]) -> Path:
@@ -95,7 +87,7 @@ def check_target(directory: str | PathLike[str]) -> Path:
 
 
 def save_bundle(bundle: Bundle, directory: str | PathLike[str]) -> None:
-    """Write a bundle; it appears under its name only when whole.
+    """Write a bundle; it appears under its name only when whole. Its work folder is then removed.
 
     Parameters
     ----------
@@ -109,27 +101,27 @@ def save_bundle(bundle: Bundle, directory: str | PathLike[str]) -> None:
     FileExistsError
         If something else is there.
     ValueError
-        If a member holds a type that `load_bundle` would refuse.
+        If a member or the final estimator holds a type that `load_bundle` would refuse.
     """
     with staged_directory(Path(directory), markers=("card.json", FINAL)) as folder:
         _write_parts(bundle, folder)
+    if bundle.work_dir is not None:
+        FinishedFits(bundle.work_dir).remove()
 
 
 def _write_parts(bundle: Bundle, folder: Path) -> None:
-    import skops.io
-
     stack = bundle.stack
     names = [str(name) for name in getattr(stack, "feature_names_in_", [])]
     members = []
     for member in stack.members_:
         models = stack.named_estimators_[member.name]
         entries = [
-            _save_model(model, folder, f"members/{member.name}/model_{index}")
+            save_model(model, folder, f"members/{member.name}/model_{index}")
             for index, model in enumerate(models)
         ]
         columns = _describe_columns(member, names)
         members.append({"name": member.name, "columns": columns, "models": entries})
-    skops.io.dump(list(stack.final_estimators_), folder / FINAL)
+    save_model(list(stack.final_estimators_), folder, Path(FINAL).stem)
     if bundle.results is not None:
         write_results(bundle.results, folder / "results")
     card = {
@@ -147,33 +139,18 @@ def _write_parts(bundle: Bundle, folder: Path) -> None:
         "thresholds": _jsonable(stack.thresholds_),
         "calibration": _jsonable(stack.calibration_),
         "priors": stack.priors_.tolist(),
+        "final": {"across_labels": stack.across_labels, "stack_on": stack.stack_on},
+        "averages": None if stack.averages_ is None else stack.averages_.as_dict(),
         "columns": names,
         "n_columns": int(stack.n_features_in_),
         "parts": {
-            path.relative_to(folder).as_posix(): _sha256(path)
+            path.relative_to(folder).as_posix(): hash_file(path)
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         },
     }
     text = json.dumps(card, indent=2, allow_nan=False)
     (folder / "card.json").write_text(text + "\n", encoding="utf-8")
-
-
-def library_versions() -> dict[str, str]:
-    """Give the versions of this toolkit and of the libraries behind its numbers.
-
-    Returns
-    -------
-    dict
-        Name -> version, of those installed.
-    """
-    found = {}
-    for name in ("timbrestack", *LIBRARIES):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _describe_columns(member: Member, names: list[str]) -> Any:
@@ -190,31 +167,13 @@ def _name_columns(described: Any, names: list[str]) -> list[Any] | None:
     return [CLIP] if described == CLIP else described
 
 
-def _jsonable(arrays: dict[str, np.ndarray] | None) -> dict[str, Any] | None:
-    return None if arrays is None else {name: values.tolist() for name, values in arrays.items()}
-
-
-def _save_model(model: Any, folder: Path, stem: str) -> dict[str, str]:
-    import skops.io
-
-    for kind, home in FORMATS.items():
-        if (type(model).__module__, type(model).__name__) == home:
-            model.save_model(folder / stem)
-            return {"format": kind, "path": stem}
-    path = folder / f"{stem}.skops"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    skops.io.dump(model, path)
-    if foreign := _foreign_types(path):
-        raise ValueError(
-            f"{type(model).__name__} in {stem} cannot be saved: no bundle is trusted with "
-            f"{', '.join(foreign)}; take another estimator for this member"
-        )
-    return {"format": "skops", "path": f"{stem}.skops"}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _jsonable(fitted: Mapping[str, np.ndarray | Calibration] | None) -> dict[str, Any] | None:
+    if fitted is None:
+        return None
+    return {
+        name: values.as_dict() if isinstance(values, Calibration) else values.tolist()
+        for name, values in fitted.items()
+    }
 
 
 def _read_card(directory: Path) -> dict[str, Any]:
@@ -251,12 +210,17 @@ def load_bundle(directory: str | PathLike[str], *, with_results: bool = False) -
     FileNotFoundError
         If there is no bundle, or a part is missing.
     ValueError
-        If it is of another schema, a part was changed, lies outside the folder, is of an unknown
+        If it is of a later schema, a part was changed, lies outside the folder, is of an unknown
         format or holds a type that is not to be trusted.
+
+    Notes
+    -----
+    A bundle of an earlier schema is read as it was meant then: see `ensemble.bundle_schema`.
     """
     directory = Path(directory)
     card = _read_card(directory)
     try:
+        card = upgrade_card(card, str(directory))
         stack = _rebuild(card, _check_parts(card, directory))
         results = read_results(directory / "results") if with_results else None
         return Bundle(stack, card["classes"], card["task"], card["feature_set"], card, results)
@@ -266,17 +230,12 @@ def load_bundle(directory: str | PathLike[str], *, with_results: bool = False) -
 
 
 def _check_parts(card: dict[str, Any], directory: Path) -> Path:
-    """Make sure that the card is of a known schema and its parts are those it was saved with."""
-    if card["schema_version"] > SCHEMA_VERSION:
-        raise ValueError(
-            f"{directory} has schema {card['schema_version']}, this version reads up to "
-            f"{SCHEMA_VERSION}; upgrade timbrestack"
-        )
+    """Make sure that all parts are those that the card was saved with."""
     for name, digest in card["parts"].items():
         path = _inside(directory, name)
         if not path.is_file():
             raise FileNotFoundError(f"{directory} lacks its part {name}")
-        if _sha256(path) != digest:
+        if hash_file(path) != digest:
             raise ValueError(f"{directory}: part {name} was changed since the bundle was saved")
     return directory
 
@@ -303,23 +262,27 @@ def _rebuild(card: dict[str, Any], directory: Path) -> StackingEnsembleClassifie
         for entry in card["members"]
     ]
     multilabel = card["task"] == "multi-label"
-    stack = StackingEnsembleClassifier(members)
+    final, averages = card["final"], card["averages"]
+    stack = StackingEnsembleClassifier(
+        members, across_labels=final["across_labels"], stack_on=final["stack_on"]
+    )
     stack.members_ = members
     stack.named_estimators_ = models
-    stack.final_estimators_ = _load_skops(_listed(directory, FINAL, card))
+    stack.final_estimators_ = load_skops(_listed(directory, FINAL, card))
     stack.classes_ = np.arange(len(card["classes"])) if multilabel else np.array(card["classes"])
     stack._multilabel = multilabel
+    stack.averages_ = None if averages is None else Averages.from_dict(averages)
     stack.priors_ = np.array(card["priors"])
     stack.n_features_in_ = card["n_columns"]
     if card["columns"]:
         stack.feature_names_in_ = np.array(card["columns"], dtype=object)
-    stack.thresholds_ = _arrays(card["thresholds"])
-    stack.calibration_ = _arrays(card["calibration"])
+    stack.thresholds_ = _read_each(np.array, card["thresholds"])
+    stack.calibration_ = _read_each(read_calibration, card["calibration"])
     return stack
 
 
-def _arrays(lists: dict[str, Any] | None) -> Any:
-    return None if lists is None else {name: np.array(values) for name, values in lists.items()}
+def _read_each(read: Callable[[Any], Any], given: Mapping[str, Any] | None) -> Any:
+    return None if given is None else {name: read(values) for name, values in given.items()}
 
 
 def _listed(directory: Path, name: str, card: dict[str, Any]) -> Path:
@@ -331,24 +294,4 @@ def _listed(directory: Path, name: str, card: dict[str, Any]) -> Path:
 
 def _load_model(entry: dict[str, str], directory: Path, card: dict[str, Any]) -> Any:
     path = _listed(directory, entry["path"], card)
-    if entry["format"] == "skops":
-        return _load_skops(path)
-    if entry["format"] not in FORMATS:
-        known = ", ".join(["skops", *FORMATS])
-        raise ValueError(f"{directory}: format must be one of {known}, got {entry['format']!r}")
-    module, class_name = FORMATS[entry["format"]]
-    return getattr(import_module(module), class_name).load_model(path)
-
-
-def _foreign_types(path: Path) -> list[str]:
-    import skops.io
-
-    return sorted(set(skops.io.get_untrusted_types(file=path)) - set(TRUSTED))
-
-
-def _load_skops(path: Path) -> Any:
-    import skops.io
-
-    if foreign := _foreign_types(path):
-        raise ValueError(f"{path} holds types that are not trusted: {', '.join(foreign)}")
-    return skops.io.load(path, trusted=list(TRUSTED))
+    return load_model(entry["format"], path)

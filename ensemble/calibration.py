@@ -1,18 +1,154 @@
-"""Calibration: one sigmoid a label, fitted on rows that no model was trained on."""
+"""Calibration: probabilities made into frequencies, on rows that no model was trained on.
+
+Conventions: truth is 1 present, 0 absent, -1 unknown, which takes no part. All methods keep the
+order of a label's scores (isotonic may make ties) and are described by a few numbers that go into
+a JSON card, so that none is ever unpickled.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
 import numpy as np
-from scipy.special import expit
+from scipy.optimize import minimize_scalar
+from scipy.special import expit, log_softmax, softmax
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from ensemble.probabilities import to_logits
+from ensemble.probabilities import normalise_rows, to_logits
 
 # Too few of either kind say nothing about a slope; the label then keeps its scores.
 MIN_ROWS_OF_A_KIND = 3
 
 # Just enough to keep logits finite: a calibration must not make ties.
 EPSILON = 1e-12
+
+# Beyond these a temperature says that there is nothing to say.
+TEMPERATURES = (0.05, 20.0)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A fitted calibration of one model.
+
+    Attributes
+    ----------
+    method : str
+        One of `METHODS`.
+    multilabel : bool
+        Whether labels are independent; else calibrated rows are made to sum to one.
+    parameters : list
+        JSON-able. None of them for ``"none"``; the temperature; ``[slope, offset]`` for each label;
+        or, for isotonic, ``[scores, probabilities]`` between which each label is interpolated
+        (empty for one that keeps its scores).
+    """
+
+    method: str
+    multilabel: bool
+    parameters: list[Any]
+
+    def apply(self, scores: np.ndarray) -> np.ndarray:
+        """Calibrate.
+
+        Parameters
+        ----------
+        scores : np.ndarray of shape (n_samples, n_labels)
+            Probabilities.
+
+        Returns
+        -------
+        np.ndarray of shape (n_samples, n_labels)
+            Calibrated probabilities; single-label rows sum to one.
+        """
+        return METHODS[self.method].apply(scores, self.parameters, self.multilabel)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the JSON form.
+
+        Returns
+        -------
+        dict
+            For `read_calibration`.
+        """
+        return {
+            "method": self.method,
+            "multilabel": self.multilabel,
+            "parameters": self.parameters,
+        }
+
+
+def read_calibration(given: Any) -> Calibration | np.ndarray | None:
+    """Take a calibration out of a card.
+
+    Parameters
+    ----------
+    given : dict, list or None
+        From `Calibration.as_dict`; earlier cards hold ``[slope, offset]`` for each label.
+
+    Returns
+    -------
+    Calibration, np.ndarray of shape (n_labels, 2), or None
+        For `calibrate`.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown.
+    """
+    if given is None or isinstance(given, list):
+        return None if given is None else np.array(given, dtype=float)
+    if given["method"] not in METHODS:
+        raise ValueError(f"calibration must be one of {list(METHODS)}, got {given['method']!r}")
+    return Calibration(given["method"], bool(given["multilabel"]), given["parameters"])
+
+
+def learn_calibration(
+    y_true: np.ndarray, scores: np.ndarray, *, method: str, multilabel: bool
+) -> Calibration:
+    """Fit a calibration by the name of its method.
+
+    Parameters
+    ----------
+    y_true : np.ndarray of shape (n_samples, n_labels), int
+        1 present, 0 absent, -1 unknown (left out).
+    scores : np.ndarray of shape (n_samples, n_labels)
+        Probabilities of rows that no model was trained on.
+    method : str
+        One of `METHODS`: ``"none"``; ``"temperature"``, one number for all labels; ``"sigmoid"``, a
+        line on the logits of each label; ``"isotonic"``, any ascending curve for each label.
+    multilabel : bool
+        Whether labels are independent; else each row has exactly one.
+
+    Returns
+    -------
+    Calibration
+        Fitted.
+
+    Raises
+    ------
+    ValueError
+        If the method is unknown.
+
+    References
+    ----------
+    J. Platt, Probabilistic outputs for support vector machines, 1999 (sigmoid); B. Zadrozny,
+    C. Elkan, Transforming classifier scores into accurate multiclass probability estimates,
+    KDD 2002 (isotonic); C. Guo et al., On calibration of modern neural networks, ICML 2017
+    (temperature).
+
+    Examples
+    --------
+    >>> y_true = np.array([[1], [0], [0], [0]] * 25)
+    >>> sure = np.where(y_true == 1, 0.9, 0.1)
+    >>> kept = learn_calibration(y_true, sure, method="none", multilabel=True)
+    >>> bool((kept.apply(sure) == sure).all())
+    True
+    """
+    if method not in METHODS:
+        raise ValueError(f"calibration must be one of {list(METHODS)}, got {method!r}")
+    return Calibration(method, multilabel, METHODS[method].learn(y_true, scores, multilabel))
 
 
 def fit_calibration(y_true: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -40,7 +176,7 @@ def fit_calibration(y_true: np.ndarray, scores: np.ndarray) -> np.ndarray:
     for label in range(scores.shape[1]):
         rows = y_true[:, label] >= 0
         truth = y_true[rows, label]
-        if min((truth == 1).sum(), (truth == 0).sum()) < MIN_ROWS_OF_A_KIND:
+        if not _is_enough(truth):
             continue
         line = LogisticRegression().fit(logits[rows, label, None], truth)
         # A calibration must keep the order of the scores.
@@ -49,15 +185,15 @@ def fit_calibration(y_true: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return fitted
 
 
-def calibrate(scores: np.ndarray, calibration: np.ndarray | None) -> np.ndarray:
+def calibrate(scores: np.ndarray, calibration: Calibration | np.ndarray | None) -> np.ndarray:
     """Apply a fitted calibration.
 
     Parameters
     ----------
     scores : np.ndarray of shape (n_samples, n_labels)
         Probabilities.
-    calibration : np.ndarray of shape (n_labels, 2) or None
-        From `fit_calibration`; None leaves the scores alone.
+    calibration : Calibration, np.ndarray of shape (n_labels, 2), or None
+        From `learn_calibration` or `fit_calibration`; None leaves the scores alone.
 
     Returns
     -------
@@ -66,4 +202,87 @@ def calibrate(scores: np.ndarray, calibration: np.ndarray | None) -> np.ndarray:
     """
     if calibration is None:
         return scores
+    if isinstance(calibration, Calibration):
+        return calibration.apply(scores)
     return expit(to_logits(scores, epsilon=EPSILON) * calibration[:, 0] + calibration[:, 1])
+
+
+class _Method(NamedTuple):
+    learn: Callable[[np.ndarray, np.ndarray, bool], list[Any]]
+    apply: Callable[[np.ndarray, list[Any], bool], np.ndarray]
+
+
+def _is_enough(truth: np.ndarray) -> bool:
+    return min((truth == 1).sum(), (truth == 0).sum()) >= MIN_ROWS_OF_A_KIND
+
+
+def _learn_sigmoid(y_true: np.ndarray, scores: np.ndarray, multilabel: bool) -> list[Any]:
+    return list(fit_calibration(y_true, scores).tolist())
+
+
+def _apply_sigmoid(scores: np.ndarray, parameters: list[Any], multilabel: bool) -> np.ndarray:
+    calibrated = calibrate(scores, np.array(parameters))
+    return calibrated if multilabel else normalise_rows(calibrated)
+
+
+def _learn_temperature(y_true: np.ndarray, scores: np.ndarray, multilabel: bool) -> list[Any]:
+    known = y_true >= 0
+    if not _is_enough(y_true[known]):
+        return [1.0]
+
+    def loss(log_temperature: float) -> float:
+        temperature = float(np.exp(log_temperature))
+        if not multilabel:
+            logs = log_softmax(_log(scores) / temperature, axis=1)
+            return float(-logs[y_true == 1].mean())
+        logits = to_logits(scores[known], epsilon=EPSILON) / temperature
+        return float(np.logaddexp(0.0, np.where(y_true[known] == 1, -logits, logits)).mean())
+
+    bounds = tuple(np.log(TEMPERATURES))
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
+    return [float(np.exp(found.x))]
+
+
+def _apply_temperature(scores: np.ndarray, parameters: list[Any], multilabel: bool) -> np.ndarray:
+    (temperature,) = parameters
+    if multilabel:
+        return expit(to_logits(scores, epsilon=EPSILON) / temperature)
+    return softmax(_log(scores) / temperature, axis=1)
+
+
+def _learn_isotonic(y_true: np.ndarray, scores: np.ndarray, multilabel: bool) -> list[Any]:
+    curves: list[Any] = []
+    for label in range(scores.shape[1]):
+        rows = y_true[:, label] >= 0
+        truth = y_true[rows, label]
+        if not _is_enough(truth):
+            curves.append([])
+            continue
+        # A few rows prove no certainty: Platt's (1999) targets bound what they may be taken for.
+        bounds = 1.0 / ((truth == 0).sum() + 2.0), 1.0 - 1.0 / ((truth == 1).sum() + 2.0)
+        curve = IsotonicRegression(out_of_bounds="clip").fit(scores[rows, label], truth)
+        chances = np.clip(curve.y_thresholds_, *bounds)
+        curves.append([curve.X_thresholds_.tolist(), chances.tolist()])
+    return curves
+
+
+def _apply_isotonic(scores: np.ndarray, parameters: list[Any], multilabel: bool) -> np.ndarray:
+    columns = [
+        np.interp(scores[:, label], *curve) if curve else scores[:, label]
+        for label, curve in enumerate(parameters)
+    ]
+    calibrated = np.column_stack(columns)
+    return calibrated if multilabel else normalise_rows(calibrated)
+
+
+def _log(scores: np.ndarray) -> np.ndarray:
+    return np.log(np.maximum(scores, EPSILON))
+
+
+# From the simplest to the most flexible.
+METHODS = {
+    "none": _Method(lambda y_true, scores, multilabel: [], lambda scores, *settings: scores),
+    "temperature": _Method(_learn_temperature, _apply_temperature),
+    "sigmoid": _Method(_learn_sigmoid, _apply_sigmoid),
+    "isotonic": _Method(_learn_isotonic, _apply_isotonic),
+}

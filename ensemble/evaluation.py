@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.bundle import Bundle, library_versions
-from ensemble.prediction import gather_scores
+from ensemble.clip_scores import gather_scores
 from ensemble.probabilities import check_windows_agree
 from ensemble.results_tables import score_frame
 from features.manifest import MAX_SHOWN, Manifest
@@ -22,6 +22,7 @@ def evaluate_bundle(
     manifest: Manifest,
     *,
     n_jobs: int | None = None,
+    tta: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Results:
     """Score every clip of a corpus that the bundle was not made from.
@@ -34,6 +35,9 @@ def evaluate_bundle(
         The labelled clips; all of them are test clips.
     n_jobs : int or None
         Worker processes for the features.
+    tta : int
+        Test-time augmentation: small variations of each clip whose mean is taken, which costs as
+        many times the work; see `ensemble.variations`.
     progress : callable or None
         Called with (clips done, clips in all).
 
@@ -45,8 +49,8 @@ def evaluate_bundle(
     Raises
     ------
     ValueError
-        If no clip has a label that the bundle knows, windows of one clip differ in labels, or
-        no clip can be read.
+        If no clip has a label that the bundle knows, windows of one clip differ in labels, no clip
+        can be read, or `tta` is negative.
 
     Warns
     -----
@@ -62,7 +66,10 @@ def evaluate_bundle(
     manifest, truth = manifest.select(usable), truth[usable]
     check_windows_agree(manifest.clips["parent"].to_numpy(dtype=object), truth)
     clips = manifest.audio_clips()
-    gathered, failures = gather_scores(bundle, clips, n_jobs=n_jobs, progress=progress)
+    gathered, failures = gather_scores(
+        bundle, clips, n_jobs=n_jobs, tta=tta, clip_ids=list(manifest.clips["clip_id"]),
+        progress=progress,
+    )  # fmt: skip
     good = np.array([position not in failures for position in range(len(clips))])
     if not good.any():
         raise ValueError(
@@ -72,6 +79,8 @@ def evaluate_bundle(
     if failures:
         notes.append(_describe_failures(list(manifest.clips["clip_id"]), failures))
         warnings.warn(notes[-1], stacklevel=2)
+    if tta:
+        notes.append(f"each clip was asked about {tta + 1} times: as it is, and varied a little")
     card = {
         "members": [member.name for member in bundle.stack.members_],
         "feature_set": bundle.feature_set["name"],

@@ -18,8 +18,10 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.metadata_routing import get_routing_for_object
 
 from ensemble.probabilities import align_columns, from_logits
+from reports.results import REFERENCE_MODELS
 
-RESERVED_NAMES = ("stack", "average", "chance")
+# Not all of them are made for every stack, but what one name means should not depend on that.
+RESERVED_NAMES = REFERENCE_MODELS
 
 # Logit of a class that a fold's network never saw: far below any it did see, yet finite.
 UNSEEN_LOGIT = -10.0
@@ -100,6 +102,22 @@ def keeps_folds(estimator: BaseEstimator) -> bool:
         Its `average_folds`, False where it has none.
     """
     return bool(getattr(estimator, "average_folds", False))
+
+
+def is_trained(estimator: BaseEstimator) -> bool:
+    """Whether a member comes with its out-of-fold probabilities and networks, see `TrainedRun`.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        A member's estimator.
+
+    Returns
+    -------
+    bool
+        True if there is nothing left to fit.
+    """
+    return hasattr(estimator, "out_of_fold")
 
 
 def select_columns(X: Any, columns: Sequence[Any] | None) -> Any:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import os
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from ensemble.bundle import CLIP, Bundle
+from ensemble.bundle import Bundle
+from ensemble.clip_scores import gather_scores, score_clips
 from ensemble.thresholds import decide
 from features.audio import Clip
-from features.extraction import extract_rows
-from features.feature_set_cards import feature_set_from_card
-from features.named_sets import AnyFeatureSet
-
-# Clips scored at a time: bounds the memory, and gives a progress bar something to show.
-CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -68,121 +61,6 @@ class Prediction:
         return {**place, "labels": self.labels, "probabilities": self.probabilities}
 
 
-def bundle_features(bundle: Bundle) -> AnyFeatureSet:
-    """Give the feature set that a bundle was made with.
-
-    Parameters
-    ----------
-    bundle : Bundle
-        An opened bundle.
-
-    Returns
-    -------
-    FeatureSet or OpenSmileSet
-        With the same definition, whatever sets have names by now.
-
-    Raises
-    ------
-    ValueError
-        If this version computes it otherwise.
-    """
-    made_with = bundle.card.get("versions", {}).get("timbrestack")
-    return feature_set_from_card(bundle.feature_set, made_with=made_with)
-
-
-def score_clips(
-    bundle: Bundle, clips: Sequence[Clip], *, n_jobs: int | None = None
-) -> Iterator[tuple[range, dict[str, np.ndarray], dict[int, str]]]:
-    """Score clips with every model, some at a time.
-
-    Parameters
-    ----------
-    bundle : Bundle
-        An opened bundle.
-    clips : sequence of Clip
-        What to score.
-    n_jobs : int or None
-        Worker processes for the features.
-
-    Yields
-    ------
-    positions : range
-        Which clips these are.
-    scores : dict
-        Model -> (len(positions), n_labels), as of `StackingEnsembleClassifier.score_rows`; rows
-        of failed clips are NaN, and there are none where all failed.
-    failures : dict
-        Position -> reason.
-    """
-    features = bundle_features(bundle)
-    for start in range(0, len(clips), CHUNK):
-        positions = range(start, min(start + CHUNK, len(clips)))
-        chunk = [clips[position] for position in positions]
-        rows = extract_rows(chunk, features, n_jobs=n_jobs)
-        failures = {
-            position: row.reason
-            for position, row in zip(positions, rows, strict=True)
-            if row.values is None
-        }
-        if n_silent := sum(row.silent for row in rows):
-            first = next(c.path for c, row in zip(chunk, rows, strict=True) if row.silent)
-            warnings.warn(
-                f"{n_silent} clips are silent, such as {first}; what is said of them means nothing",
-                stacklevel=2,
-            )
-        good = np.array([row.values is not None for row in rows])
-        scores: dict[str, np.ndarray] = {}
-        if good.any():
-            X = pd.DataFrame(
-                np.array([row.values for row in rows if row.values is not None]),
-                columns=features.feature_names,
-            )
-            X[CLIP] = pd.Series([c for c, ok in zip(chunk, good, strict=True) if ok], dtype=object)
-            for name, values in bundle.stack.score_rows(X).items():
-                scores[name] = np.full((len(chunk), values.shape[1]), np.nan)
-                scores[name][good] = values
-        yield positions, scores, failures
-
-
-def gather_scores(
-    bundle: Bundle,
-    clips: Sequence[Clip],
-    *,
-    n_jobs: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> tuple[dict[str, np.ndarray], dict[int, str]]:
-    """Score clips with every model, all in one.
-
-    Parameters
-    ----------
-    bundle : Bundle
-        An opened bundle.
-    clips : sequence of Clip
-        What to score.
-    n_jobs : int or None
-        Worker processes for the features.
-    progress : callable or None
-        Called with (clips done, clips in all).
-
-    Returns
-    -------
-    scores : dict
-        Model -> (len(clips), n_labels), as of `score_clips`.
-    failures : dict
-        Position -> reason.
-    """
-    gathered: dict[str, np.ndarray] = {}
-    failures: dict[int, str] = {}
-    for positions, scores, failed in score_clips(bundle, clips, n_jobs=n_jobs):
-        failures |= failed
-        for name, values in scores.items():
-            whole = gathered.setdefault(name, np.full((len(clips), values.shape[1]), np.nan))
-            whole[positions.start : positions.stop] = values
-        if progress is not None:
-            progress(positions.stop, len(clips))
-    return gathered, failures
-
-
 def predict_clips(
     bundle: Bundle,
     clips: Sequence[Clip | str | PathLike[str]],
@@ -190,6 +68,7 @@ def predict_clips(
     clip_ids: Sequence[str] | None = None,
     parents: Sequence[str] | None = None,
     n_jobs: int | None = None,
+    tta: int = 0,
 ) -> Iterator[Prediction]:
     """Predict clips one by one; one that cannot be read gives an error and the rest goes on.
 
@@ -206,6 +85,8 @@ def predict_clips(
         scores. None means that clips are whole.
     n_jobs : int or None
         Worker processes for the features.
+    tta : int
+        Small variations of each clip that are asked about too: see `ensemble.variations`.
 
     Yields
     ------
@@ -215,12 +96,13 @@ def predict_clips(
     listed = [clip if isinstance(clip, Clip) else Clip(os.fspath(clip)) for clip in clips]
     thresholds = bundle.stack.thresholds_
     cut = None if thresholds is None else thresholds["stack"]
+    settings: dict[str, Any] = {"n_jobs": n_jobs, "tta": tta, "clip_ids": clip_ids}
     chunks: Iterable[tuple[range, dict[str, np.ndarray], dict[int, str]]]
     if parents is None or len(set(parents)) == len(parents):
-        chunks, parents = score_clips(bundle, listed, n_jobs=n_jobs), None
+        chunks, parents = score_clips(bundle, listed, **settings), None
     else:
         # Windows of one parent need not be neighbours, so all of them are waited for.
-        chunks = [(range(len(listed)), *gather_scores(bundle, listed, n_jobs=n_jobs))]
+        chunks = [(range(len(listed)), *gather_scores(bundle, listed, **settings))]
     for positions, raw, failures in chunks:
         good = np.array([position not in failures for position in positions])
         scores = _pool(bundle, raw, good, parents)

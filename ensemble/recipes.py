@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any
 
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer
+from sklearn.utils import get_tags
 
+from classical.extra_trees import OneVsRestExtraTreesClassifier
+from classical.logistic import OneVsRestLogisticClassifier
 from classical.svm import OneVsRestSVMClassifier
 from ensemble.bundle import CLIP
 from ensemble.members import Member
+from ensemble.search_settings import settle_member
 
 DEFAULT_MEMBERS = ("svm", "xgb", "crnn")
 
@@ -36,6 +40,9 @@ class MemberSettings:
         Ceiling on the training of one network.
     cache_dir : str, path-like or None
         Where deep members keep decoded clips, so that folds decode them once.
+    parameters : mapping of str to mapping
+        Settings of classical members in place of the ready-made ones, by name: see
+        `ensemble.search_settings`.
     """
 
     feature_names: Sequence[str]
@@ -43,6 +50,7 @@ class MemberSettings:
     random_state: int = 0
     minutes_per_network: float | None = None
     cache_dir: str | PathLike[str] | None = None
+    parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def list_members() -> list[str]:
@@ -55,7 +63,7 @@ def list_members() -> list[str]:
     """
     from deep.backbones.registry import list_backbones
 
-    return ["svm", "xgb", *list_backbones()]
+    return [*CLASSICAL, *list_backbones()]
 
 
 def is_deep(name: str) -> bool:
@@ -71,7 +79,7 @@ def is_deep(name: str) -> bool:
     bool
         True for backbones.
     """
-    return name not in ("svm", "xgb")
+    return name not in CLASSICAL
 
 
 def create_member(name: str, settings: MemberSettings) -> Member:
@@ -80,7 +88,7 @@ def create_member(name: str, settings: MemberSettings) -> Member:
     Parameters
     ----------
     name : str
-        ``"svm"``, ``"xgb"`` or a deep backbone.
+        ``"svm"``, ``"xgb"``, ``"logistic"``, ``"extratrees"`` or a deep backbone.
     settings : MemberSettings
         Columns, seed and budget.
 
@@ -94,14 +102,9 @@ def create_member(name: str, settings: MemberSettings) -> Member:
     ValueError
         If the name is unknown.
     """
-    estimator: Any
-    if name == "svm":
-        return Member(name, _create_svm(settings), list(settings.feature_names))
-    if name == "xgb":
-        from classical.boosting import OneVsRestXGBClassifier
-
-        estimator = OneVsRestXGBClassifier(random_state=settings.random_state)
-        return Member(name, estimator, list(settings.feature_names))
+    if name in CLASSICAL:
+        ready_made = Member(name, CLASSICAL[name](settings), list(settings.feature_names))
+        return settle_member(ready_made, settings.parameters.get(name, {}))
     if name not in list_members():
         raise ValueError(f"a member must be one of {', '.join(list_members())}, got {name!r}")
     from deep.classifier import AudioBackboneClassifier
@@ -115,6 +118,59 @@ def create_member(name: str, settings: MemberSettings) -> Member:
     return Member(name, estimator, [CLIP])
 
 
+def create_members(
+    wanted: Sequence[str | Member], views: Mapping[str, Sequence[str]], settings: MemberSettings
+) -> list[Member]:
+    """Make all members of an ensemble: a classical one for each view.
+
+    Parameters
+    ----------
+    wanted : sequence of str or Member
+        Ready-made members by name, or by name and view (``"svm@E"``); or your own, where one
+        without columns takes those of all views, or the clip if its tags say that it takes no
+        table of numbers.
+    views : mapping of str to sequence of str
+        View -> its columns; the first is the main one, whose members bear no view in their name.
+    settings : MemberSettings
+        Seed and budget.
+
+    Returns
+    -------
+    list of Member
+        Unfitted.
+
+    Raises
+    ------
+    ValueError
+        If a name or a view is unknown.
+    """
+    main = next(iter(views))
+    made = []
+    for each in wanted:
+        if not isinstance(each, str):
+            made.append(_with_columns(Member(*each), views))
+            continue
+        kind, _, view = each.partition("@")
+        if is_deep(kind) and not view:
+            made.append(create_member(kind, settings))
+            continue
+        if view and (view not in views or is_deep(kind)):
+            known = ", ".join(f"svm@{name}" for name in views)
+            raise ValueError(f"a classical member may look at one view, as {known}; got {each!r}")
+        for name in [view] if view else views:
+            member = create_member(kind, replace(settings, feature_names=views[name]))
+            made.append(member._replace(name=kind if name == main else f"{kind}@{name}"))
+    return made
+
+
+def _with_columns(member: Member, views: Mapping[str, Sequence[str]]) -> Member:
+    if member.columns is not None:
+        return member
+    takes_numbers = get_tags(member.estimator).input_tags.two_d_array
+    every = [column for columns in views.values() for column in columns]
+    return member._replace(columns=every if takes_numbers else [CLIP])
+
+
 def _create_svm(settings: MemberSettings) -> Any:
     """Make an SVM on ranks.
 
@@ -122,11 +178,43 @@ def _create_svm(settings: MemberSettings) -> Any:
     and which rule an RBF kernel's distances. Ranks have none: on the Philharmonia notes macro F1
     rises from 0.933 to 0.963. They vary by 1/12, so that this gamma is half of what "scale" gives.
     """
-    ranks = QuantileTransformer(
+    gamma = 6.0 / len(settings.feature_names)
+    svm = OneVsRestSVMClassifier(gamma=gamma, random_state=settings.random_state)
+    return make_pipeline(_create_ranks(settings), svm)
+
+
+def _create_ranks(settings: MemberSettings, **shape: str) -> QuantileTransformer:
+    return QuantileTransformer(
         n_quantiles=max(2, min(MAX_QUANTILES, settings.n_samples // 2)),
         random_state=settings.random_state,
+        **shape,
     )
-    gamma = 6.0 / len(settings.feature_names)
-    return make_pipeline(
-        ranks, OneVsRestSVMClassifier(gamma=gamma, random_state=settings.random_state)
-    )
+
+
+def _create_xgb(settings: MemberSettings) -> Any:
+    from classical.boosting import OneVsRestXGBClassifier
+
+    return OneVsRestXGBClassifier(random_state=settings.random_state)
+
+
+def _create_logistic(settings: MemberSettings) -> Any:
+    """Make a logistic regression on ranks that are spread like a normal distribution's.
+
+    Two of five folds of the Philharmonia notes give macro F1 0.969, even ranks 0.967; ten times
+    the C gives 0.973 for twice the time.
+    """
+    ranks = _create_ranks(settings, output_distribution="normal")
+    regression = OneVsRestLogisticClassifier(C=0.1, random_state=settings.random_state)
+    return make_pipeline(ranks, regression)
+
+
+def _create_extra_trees(settings: MemberSettings) -> Any:
+    return OneVsRestExtraTreesClassifier(random_state=settings.random_state)
+
+
+CLASSICAL: dict[str, Callable[[MemberSettings], Any]] = {
+    "svm": _create_svm,
+    "xgb": _create_xgb,
+    "logistic": _create_logistic,
+    "extratrees": _create_extra_trees,
+}

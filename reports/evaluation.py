@@ -6,40 +6,52 @@ rows for every model. Each leaf is ``{"value", "low", "high"}``; undefined is nu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-import reports.metrics as metrics
-from reports.results import Results
+from reports.comparison import compare_models
+from reports.metrics.areas import ranking_areas
+from reports.metrics.decisions import f1, precision, recall
+from reports.metrics.named import METRICS, check_metrics
+from reports.metrics.ranking import label_lwlrap
+from reports.metrics.reliability import label_brier, label_ece
+from reports.metrics.reliability_card import describe_reliability
+from reports.metrics.weighted import defined_mean
+from reports.results import REFERENCE_MODELS, Results
 from reports.significance import (
     MIN_GROUPS,
     Estimate,
     Metric,
-    describe_gain,
+    as_leaves,
     estimate,
     group_bootstrap_weights,
-    group_scores,
-    paired_difference,
+    without_bias,
 )
 
 HEADLINE = "macro_f1"
 
-# Of decisions, over all labels and per label; those of the ranking are computed together.
-_DECISION_METRICS: dict[str, Metric] = {
-    "micro_f1": metrics.micro_f1,
-    "micro_precision": metrics.micro_precision,
-    "micro_recall": metrics.micro_recall,
-    "samples_f1": metrics.samples_f1,
-    "accuracy": metrics.accuracy,
-    "hamming_loss": metrics.hamming_loss,
+# How the two that are no textbook formula are estimated, for whoever reads the numbers alone.
+ESTIMATORS = {
+    "brier": "mean squared distance between probability and truth over all known cells",
+    "ece": (
+        "mean distance between share true and mean probability over floor(n^(1/3)) bins of equal "
+        "mass: of all known cells in multi-label, of each clip's highest score in single-label; "
+        "intervals are shifted by the bootstrap's own bias"
+    ),
 }
-_LABEL_METRICS: dict[str, Metric] = {
-    "precision": metrics.precision,
-    "recall": metrics.recall,
-    "f1": metrics.f1,
+
+# Means over labels of what is computed per label anyway.
+_LABEL_MEANS = {"macro_f1": "f1", "map": "ap", "macro_roc_auc": "roc_auc"}
+_LABEL_METRICS: dict[str, tuple[str, Metric]] = {
+    "precision": ("decisions", precision),
+    "recall": ("decisions", recall),
+    "lwlrap": ("scores", label_lwlrap),
+    "brier": ("scores", label_brier),
+    "ece": ("scores", label_ece),
 }
 
 
@@ -76,7 +88,7 @@ class EvaluatedRows:
     @property
     def members(self) -> list[str]:
         """Names of the stack's members."""
-        return [name for name in self.scores if name not in ("stack", "average", "chance")]
+        return [name for name in self.scores if name not in REFERENCE_MODELS]
 
 
 def evaluated_rows(results: Results) -> EvaluatedRows:
@@ -118,13 +130,18 @@ def evaluated_rows(results: Results) -> EvaluatedRows:
     )
 
 
-def evaluate(results: Results, *, n_boot: int = 1000, seed: int = 0) -> dict[str, Any]:
+def evaluate(
+    results: Results, *, metrics: Sequence[str] | None = None, n_boot: int = 1000, seed: int = 0
+) -> dict[str, Any]:
     """Return the dictionary of ``metrics.json``.
 
     Parameters
     ----------
     results : Results
         Checked results.
+    metrics : sequence of str or None
+        Names out of `reports.metrics.METRICS`; the first is the headline, by which models are
+        compared. None means all, with macro F1 as the headline.
     n_boot : int
         Bootstrap replicates; whole groups are drawn.
     seed : int
@@ -133,16 +150,17 @@ def evaluate(results: Results, *, n_boot: int = 1000, seed: int = 0) -> dict[str
     Returns
     -------
     dict
-        ``evaluated_on`` ("test" or "oof"), ``task``, ``headline``, ``counts``, ``models``
-        ({name: {metric: leaf}}), ``labels`` ({label: {metric: leaf}}, the stack's) and
-        ``comparison``: the best member by macro F1, the stack's gain over it and over the average,
-        each with a ``sentence``, and with few groups each group's micro F1 (``groups``).
+        ``evaluated_on`` ("test" or "oof"), ``task``, ``headline``, ``estimators``, ``counts``,
+        ``models`` ({name: {metric: leaf}}), ``labels`` ({label: {metric: leaf}}, the stack's),
+        ``reliability`` (the stack's bins of `describe_reliability`) and ``comparison`` (see
+        `reports.comparison.compare_models`).
 
     Raises
     ------
     ValueError
-        If ``n_boot`` is below 1, or `evaluated_rows` finds none.
+        If ``n_boot`` is below 1, a metric is unknown, or `evaluated_rows` finds none.
     """
+    chosen = check_metrics([HEADLINE, *METRICS] if metrics is None else metrics)
     if n_boot < 1:
         raise ValueError(f"n_boot must be at least 1, got {n_boot}")
     rows = evaluated_rows(results)
@@ -151,19 +169,32 @@ def evaluate(results: Results, *, n_boot: int = 1000, seed: int = 0) -> dict[str
     if n_groups >= MIN_GROUPS:
         weights = group_bootstrap_weights(rows.groups, n_boot=n_boot, seed=seed)
     labels = {name: _label_estimates(rows, name, weights) for name in rows.scores}
-    models = {name: _model_estimates(rows, name, labels[name], weights) for name in rows.scores}
+    models = {
+        name: _model_estimates(rows, name, labels[name], weights, chosen, task=results.task)
+        for name in rows.scores
+    }
     return {
         "evaluated_on": rows.stage,
         "task": results.task,
-        "headline": HEADLINE,
+        "headline": chosen[0],
+        "estimators": ESTIMATORS,
         "counts": _counts(results, rows),
         "bootstrap": {"n_boot": n_boot if weights is not None else 0, "seed": seed},
         "models": {
-            name: {metric: _leaves(given)[0] for metric, given in found.items()}
+            name: {metric: as_leaves(given)[0] for metric, given in found.items()}
             for name, found in models.items()
         },
-        "labels": _label_leaves(results.classes, labels["stack"]),
-        "comparison": _comparison(rows, models),
+        "labels": _label_leaves(results.classes, _stack_labels(rows, labels["stack"], weights)),
+        "reliability": describe_reliability(
+            rows.truth, rows.scores["stack"], task=results.task, weights=weights
+        )["bins"],
+        "comparison": compare_models(
+            {name: found[chosen[0]] for name, found in models.items()},
+            rows.truth,
+            rows.decisions,
+            metric=chosen[0],
+            groups=rows.groups,
+        ),
     }
 
 
@@ -179,55 +210,63 @@ def _by_model(table: pd.DataFrame, parents: Results, stage: str) -> dict[str, pd
 def _label_estimates(
     rows: EvaluatedRows, model: str, weights: np.ndarray | None
 ) -> dict[str, Estimate]:
+    """Estimate what the means over labels are made of."""
     truth, scores = rows.truth, rows.scores[model]
     replicates: tuple[np.ndarray | None, ...] = (None, None)
     if weights is not None:
-        replicates = metrics.ranking_areas(truth, scores, weights=weights)
-    areas = zip(metrics.ranking_areas(truth, scores), replicates, strict=True)
-    found = {
-        name: estimate(metric, truth, rows.decisions[model], weights=weights)
-        for name, metric in _LABEL_METRICS.items()
+        replicates = ranking_areas(truth, scores, weights=weights)
+    areas = zip(("ap", "roc_auc"), ranking_areas(truth, scores), replicates, strict=True)
+    found = {name: Estimate(value, drawn) for name, value, drawn in areas}
+    return {"f1": estimate(f1, truth, rows.decisions[model], weights=weights), **found}
+
+
+def _stack_labels(
+    rows: EvaluatedRows, known: dict[str, Estimate], weights: np.ndarray | None
+) -> dict[str, Estimate]:
+    """Add the other metrics of each label, which no mean is made of."""
+    predicted = {"decisions": rows.decisions["stack"], "scores": rows.scores["stack"]}
+    more = {
+        name: estimate(metric, rows.truth, predicted[of], weights=weights)
+        for name, (of, metric) in _LABEL_METRICS.items()
     }
-    return found | {
-        name: Estimate(value, drawn)
-        for name, (value, drawn) in zip(("ap", "roc_auc"), areas, strict=True)
-    }
+    more["ece"] = without_bias(more["ece"])
+    order = ("precision", "recall", "f1", "ap", "roc_auc", "lwlrap", "brier", "ece")
+    return {name: known[name] if name in known else more[name] for name in order}
 
 
 def _model_estimates(
-    rows: EvaluatedRows, model: str, labels: dict[str, Estimate], weights: np.ndarray | None
+    rows: EvaluatedRows,
+    model: str,
+    labels: dict[str, Estimate],
+    weights: np.ndarray | None,
+    chosen: Sequence[str],
+    *,
+    task: str,
 ) -> dict[str, Estimate]:
-    decided = {
-        name: estimate(metric, rows.truth, rows.decisions[model], weights=weights)
-        for name, metric in _DECISION_METRICS.items()
-    }
-    return {
-        HEADLINE: _mean_over_labels(labels["f1"]),
-        **decided,
-        "map": _mean_over_labels(labels["ap"]),
-        "lrap": estimate(metrics.lrap, rows.truth, rows.scores[model], weights=weights),
-        "macro_roc_auc": _mean_over_labels(labels["roc_auc"]),
-    }
+    predicted = {"decisions": rows.decisions[model], "scores": rows.scores[model]}
+    found = {}
+    for name in chosen:
+        if name in _LABEL_MEANS:
+            found[name] = _mean_over_labels(labels[_LABEL_MEANS[name]])
+            continue
+        metric = METRICS[name]
+        given = estimate(
+            metric.function_for(task), rows.truth, predicted[metric.of], weights=weights
+        )
+        found[name] = without_bias(given) if name == "ece" else given
+    return found
 
 
 def _mean_over_labels(labels: Estimate) -> Estimate:
     drawn = labels.replicates
-    mean = None if drawn is None else metrics.defined_mean(drawn)
-    return Estimate(metrics.defined_mean(labels.value), mean)
-
-
-def _leaves(given: Estimate) -> list[dict[str, float | None]]:
-    columns = (np.atleast_1d(column) for column in (given.value, *given.interval()))
-    return [
-        {"value": _json(value), "low": _json(low), "high": _json(high)}
-        for value, low, high in zip(*columns, strict=True)
-    ]
+    mean = None if drawn is None else defined_mean(drawn)
+    return Estimate(defined_mean(labels.value), mean)
 
 
 def _label_leaves(
     classes: list[str], estimates: dict[str, Estimate]
 ) -> dict[str, dict[str, dict[str, float | None]]]:
-    leaves = {metric: _leaves(given) for metric, given in estimates.items()}
+    leaves = {metric: as_leaves(given) for metric, given in estimates.items()}
     return {
         label: {metric: found[number] for metric, found in leaves.items()}
         for number, label in enumerate(classes)
@@ -252,48 +291,3 @@ def _counts(results: Results, rows: EvaluatedRows) -> dict[str, Any]:
             for number, label in enumerate(results.classes)
         },
     }
-
-
-def _comparison(rows: EvaluatedRows, estimates: dict[str, dict[str, Estimate]]) -> dict[str, Any]:
-    headline = {name: found[HEADLINE] for name, found in estimates.items()}
-    n_groups = len(np.unique(rows.groups))
-    best = max(rows.members, key=lambda name: _rank(headline[name]), default=None)
-    rivals = {
-        "stack_vs_best_member": (best, f"its best member ({best})"),
-        "stack_vs_average": ("average", "the plain average of the members"),
-    }
-    answer: dict[str, Any] = {"metric": HEADLINE, "n_groups": n_groups, "best_member": best}
-    for key, (rival, words) in rivals.items():
-        # Beside one member alone the average says the same again.
-        if rival not in headline or (rival == "average" and len(rows.members) == 1):
-            continue
-        gain = paired_difference(headline["stack"], headline[rival])
-        sentence = describe_gain(
-            gain, first="the stack", second=words, metric="macro F1", n_groups=n_groups
-        )
-        numbers = {name: _json(number) for name, number in vars(gain).items()}
-        answer[key] = {**numbers, "sentence": sentence}
-    if n_groups < MIN_GROUPS:
-        answer["groups"] = _each_group(rows)
-    return answer
-
-
-def _each_group(rows: EvaluatedRows) -> dict[str, dict[str, float | None]]:
-    # Micro F1, because a single group seldom holds every label, which macro F1 wants.
-    return {
-        name: {
-            group: _json(score)
-            for group, score in group_scores(
-                metrics.micro_f1, rows.truth, decided, groups=rows.groups
-            ).items()
-        }
-        for name, decided in rows.decisions.items()
-    }
-
-
-def _rank(given: Estimate) -> float:
-    return float(np.nan_to_num(given.value, nan=-np.inf))
-
-
-def _json(number: float) -> float | None:
-    return float(number) if np.isfinite(number) else None

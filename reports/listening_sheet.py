@@ -86,24 +86,8 @@ def create_listening_sheet(
         If there is a directory at ``out_path``.
     """
     samples = list(samples)
-    _check(samples)
-    drawings = [render_png(compute_log_mel(sample.waveform, sample.sr)) for sample in samples]
-    words = sum(map(_text_bytes, samples)) + _MARKUP_BYTES * (len(samples) + 5)
-    room = (MAX_PAGE_BYTES - words) / _BASE64 - sum(map(len, drawings))
-    sounds = encode_within(
-        [sample.waveform for sample in samples],
-        [sample.sr for sample in samples],
-        max_bytes=max(int(room), 0),
-    )
+    cards = make_cards(samples)
     classes = sorted({label for sample in samples for label in sample.labels})
-    colours = label_colours()
-    colour_of = deal_colours([sample.labels for sample in samples], n_colours=len(colours))
-    cards = [
-        _card(number, sample, content, kept, classes, colour_of, drawing)
-        for number, (sample, (content, kept), drawing) in enumerate(
-            zip(samples, sounds, drawings, strict=True)
-        )
-    ]
     voices = [len(set(sample.labels)) for sample in samples]
     seconds = sum(len(sample.waveform) / sample.sr for sample in samples)
     page = render_page(
@@ -115,18 +99,81 @@ def create_listening_sheet(
         label_counts=[sum(label in sample.labels for sample in samples) for label in classes],
         voice_counts={count: voices.count(count) for count in sorted(set(voices))},
         seconds=seconds,
-        colours=colours,
+        colours=label_colours(),
     )
-    n_bytes = len(page.encode("utf-8"))
-    if n_bytes > MAX_PAGE_BYTES:
-        raise ValueError(
-            f"a listening sheet must have at most {MAX_PAGE_BYTES:,} bytes, {len(samples)} clips "
-            f"give {n_bytes:,}; give fewer clips or shorter details"
-        )
+    n_bytes = check_page_size(page, n_clips=len(samples))
     path = write_page(page, out_path)
     cut = sum(card["played_s"] < card["seconds"] for card in cards)
     return {"page": str(path), "clips": len(samples), "labels": len(classes), "seconds": seconds,
             "bytes": n_bytes, "cut": cut}  # fmt: skip
+
+
+def make_cards(samples: Sequence[Sample], *, more_bytes: int = 0) -> list[dict[str, Any]]:
+    """Encode and draw clips so that a page of them stays below `MAX_PAGE_BYTES`.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        The clips.
+    more_bytes : int
+        What the page says besides, of all clips together.
+
+    Returns
+    -------
+    list of dict
+        What the templates show of each clip.
+
+    Raises
+    ------
+    ValueError
+        See `create_listening_sheet`.
+    """
+    _check(samples)
+    drawings = [render_png(compute_log_mel(sample.waveform, sample.sr)) for sample in samples]
+    words = sum(map(_text_bytes, samples)) + _MARKUP_BYTES * (len(samples) + 5) + more_bytes
+    room = (MAX_PAGE_BYTES - words) / _BASE64 - sum(map(len, drawings))
+    sounds = encode_within(
+        [sample.waveform for sample in samples],
+        [sample.sr for sample in samples],
+        max_bytes=max(int(room), 0),
+    )
+    classes = sorted({label for sample in samples for label in sample.labels})
+    colour_of = deal_colours([sample.labels for sample in samples], n_colours=len(label_colours()))
+    return [
+        _card(number, sample, content, kept, classes, colour_of, drawing)
+        for number, (sample, (content, kept), drawing) in enumerate(
+            zip(samples, sounds, drawings, strict=True)
+        )
+    ]
+
+
+def check_page_size(page: str, *, n_clips: int) -> int:
+    """Count the bytes of a page.
+
+    Parameters
+    ----------
+    page : str
+        HTML.
+    n_clips : int
+        Clips on it.
+
+    Returns
+    -------
+    int
+        Its bytes in UTF-8.
+
+    Raises
+    ------
+    ValueError
+        If there are more than `MAX_PAGE_BYTES`.
+    """
+    n_bytes = len(page.encode("utf-8"))
+    if n_bytes > MAX_PAGE_BYTES:
+        raise ValueError(
+            f"a listening sheet must have at most {MAX_PAGE_BYTES:,} bytes, {n_clips} clips "
+            f"give {n_bytes:,}; give fewer clips or shorter details"
+        )
+    return n_bytes
 
 
 def label_colours() -> list[tuple[str, str]]:

@@ -12,8 +12,10 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from reports.ablation import ablation_table
 from reports.answer import describe_evaluation, describe_quality, list_cautions
-from reports.evaluation import EvaluatedRows, evaluate, evaluated_rows
+from reports.evaluation import HEADLINE, EvaluatedRows, evaluate, evaluated_rows
+from reports.metrics.named import METRICS, check_metrics
 from reports.nuisance import nuisance_table
 from reports.pictures import Picture, make_pictures
 from reports.projections import METHODS
@@ -27,13 +29,7 @@ _MARKERS = ("index.html", "metrics.json")
 DASH = "\N{EN DASH}"
 
 METRIC_TITLES = {
-    "macro_f1": "Macro F1",
-    "micro_f1": "Micro F1",
-    "samples_f1": "Samples F1",
-    "accuracy": "Accuracy",
-    "map": "mAP",
-    "lrap": "LRAP",
-    "macro_roc_auc": "ROC AUC",
+    **{name: metric.title for name, metric in METRICS.items()},
     "precision": "Precision",
     "recall": "Recall",
     "f1": "F1",
@@ -42,10 +38,10 @@ METRIC_TITLES = {
 }
 # Hamming loss stays in metrics.json: where labels are rare, silence scores well in it.
 _SHOWN = {
-    "single-label": ("macro_f1", "accuracy", "map", "lrap", "macro_roc_auc"),
-    "multi-label": ("macro_f1", "micro_f1", "samples_f1", "accuracy", "map", "lrap"),
+    "single-label": ("macro_f1", "accuracy", "map", "lrap", "macro_roc_auc", "brier", "ece"),
+    "multi-label": ("macro_f1", "micro_f1", "samples_f1", "map", "lrap", "brier", "ece"),
 }
-_SHOWN_PER_LABEL = ("precision", "recall", "f1", "ap", "roc_auc")
+_SHOWN_PER_LABEL = ("precision", "recall", "f1", "ap", "roc_auc", "brier", "ece")
 
 
 def create_report(
@@ -53,6 +49,7 @@ def create_report(
     out_dir: str | Path,
     *,
     title: str | None = None,
+    metrics: Sequence[str] | None = None,
     n_boot: int = 1000,
     seed: int = 0,
     methods: Sequence[str] = ("tsne", "umap", "pca"),
@@ -69,6 +66,10 @@ def create_report(
         An older report there is replaced.
     title : str, optional
         Heading of the page; by default the name of the first source.
+    metrics : sequence of str or None
+        Metrics that the tables and the picture of the models show, out of
+        `reports.metrics.METRICS`; by the first of them models are compared. None means a choice by
+        the task. ``metrics.json`` and the tables on disk hold all of them in any case.
     n_boot : int
         Bootstrap replicates.
     seed : int
@@ -87,7 +88,7 @@ def create_report(
     Raises
     ------
     ValueError
-        If there is no source, a method is unknown, or results are unsound.
+        If there is no source, a method or metric is unknown, or results are unsound.
     FileNotFoundError
         If a source holds no results.
     FileExistsError
@@ -97,6 +98,7 @@ def create_report(
         raise ValueError("a report needs at least one source, got none")
     if unknown := [name for name in methods if name not in METHODS]:
         raise ValueError(f"methods must be among {list(METHODS)}, got {unknown}")
+    shown = None if metrics is None else check_metrics(metrics)
     check_replaceable(out_dir, markers=_MARKERS)
     tell = progress or (lambda words: None)
     read: dict[str, Results] = {}
@@ -106,19 +108,22 @@ def create_report(
     evaluations = {}
     for name, results in read.items():
         tell(f"evaluating {name}")
-        evaluations[name] = evaluate(results, n_boot=n_boot, seed=seed)
+        ranked = [*(shown or [HEADLINE]), *METRICS]
+        evaluations[name] = evaluate(results, metrics=ranked, n_boot=n_boot, seed=seed)
     main = next(iter(read))
     results, evaluation = read[main], evaluations[main]
     rows = evaluated_rows(results)
     with staged_directory(out_dir, markers=_MARKERS) as staging:
         (staging / "figures").mkdir()
         pictures = []
-        for picture in make_pictures(results, rows, evaluation, methods=methods, seed=seed):
+        for picture in make_pictures(
+            results, rows, evaluation, metrics=shown, methods=methods, seed=seed
+        ):
             tell(f"drawing {picture.name}")
             pictures.append(_save_picture(picture, staging / "figures"))
         tell("writing the page")
         clips = clips_table(rows, classes=results.classes)
-        _write_tables(staging / "tables", evaluations, clips, results.card.get("nuisance"))
+        _write_tables(staging / "tables", evaluations, clips, results.card)
         _write_metrics(staging / "metrics.json", evaluations)
         answer = _answer(results, rows, evaluation)
         page = render_page(
@@ -128,6 +133,7 @@ def create_report(
             answer=answer,
             pictures=pictures,
             worst=worst_clips(clips),
+            shown=shown,
         )
         (staging / "index.html").write_text(page, encoding="utf-8")
     return {
@@ -147,6 +153,7 @@ def render_page(
     answer: dict[str, list[str]],
     pictures: Sequence[dict[str, str]],
     worst: pd.DataFrame,
+    shown: Sequence[str] | None = None,
 ) -> str:
     """Return the page as HTML.
 
@@ -164,6 +171,8 @@ def render_page(
         ``section``, ``name``, ``title``, ``caption`` and ``image`` (a data URI).
     worst : DataFrame
         From `reports.tables.worst_clips`.
+    shown : sequence of str or None
+        Metrics in the tables; None means a choice by the task.
 
     Returns
     -------
@@ -188,11 +197,12 @@ def render_page(
         answer=answer,
         pictures=pictures,
         worst=worst.to_dict("records"),
-        shown=_SHOWN[results.task],
+        shown=shown or _SHOWN[results.task],
         shown_per_label=_SHOWN_PER_LABEL,
         titles=METRIC_TITLES,
         facts=_facts(results.card),
         nuisance=results.card.get("nuisance"),
+        ablation=results.card.get("ablation"),
     )
 
 
@@ -224,7 +234,7 @@ def _write_tables(
     directory: Path,
     evaluations: dict[str, dict[str, Any]],
     clips: pd.DataFrame,
-    audit: dict[str, Any] | None,
+    card: dict[str, Any],
 ) -> None:
     directory.mkdir()
     evaluation = next(iter(evaluations.values()))
@@ -234,8 +244,10 @@ def _write_tables(
         "clips": clips,
         "worst_clips": worst_clips(clips, limit=100),
     }
-    if audit and audit["together"]:
+    if (audit := card.get("nuisance")) and audit["together"]:
         tables["nuisance"] = nuisance_table(audit)
+    if ablation := card.get("ablation"):
+        tables["ablation"] = ablation_table(ablation)
     if len(evaluations) > 1:
         tables["comparison"] = comparison_table(evaluations)
     for name, table in tables.items():

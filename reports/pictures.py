@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-import reports.metrics as metrics
+from reports.ablation import picture_ablation
 from reports.evaluation import EvaluatedRows
+from reports.metrics.decisions import cooccurrence
+from reports.metrics.named import METRICS
+from reports.picture import Picture, interval_words
 from reports.projections import MAX_POINTS, METHODS, MIN_POINTS, draw_points, project
-from reports.results import Results
+from reports.reliability_pictures import picture_calibration, picture_reliability
+from reports.results import OTHER_AVERAGES, Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,30 +24,8 @@ if TYPE_CHECKING:
 # Rows of several labels cannot have one colour: above this share every label gets its own map.
 MANY_LABELS_SHARE = 0.1
 
+MAX_PANELS = 4
 MODEL_PANELS = {"macro_f1": "Macro F1", "micro_f1": "Micro F1", "map": "Mean average precision"}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure with the words that belong to it.
-
-    Attributes
-    ----------
-    section : {"models", "labels", "mistakes", "nuisance", "maps", "training"}
-        Where it stands in the page.
-    name : str
-        File name without extension.
-    title, caption : str
-        Above and under the figure; plain text.
-    figure : Figure
-        To be saved.
-    """
-
-    section: str
-    name: str
-    title: str
-    caption: str
-    figure: Figure
 
 
 def make_pictures(
@@ -54,6 +35,7 @@ def make_pictures(
     *,
     methods: Sequence[str],
     seed: int,
+    metrics: Sequence[str] | None = None,
 ) -> Iterator[Picture]:
     """Draw all pictures of a report, one at a time.
 
@@ -69,36 +51,35 @@ def make_pictures(
         How maps are made.
     seed : int
         Seed of the maps.
+    metrics : sequence of str or None
+        Panels of the picture of the models, at most four; None means a choice by the task.
 
     Yields
     ------
     Picture
         In the order of the page.
     """
-    yield _models(evaluation)
+    yield _models(evaluation, metrics)
+    yield from picture_ablation(results)
     yield _label_metrics(evaluation)
     yield _roc(results, rows, evaluation)
+    yield picture_reliability(evaluation)
+    yield from picture_calibration(results)
     yield _mistakes(results, rows)
     yield from _nuisance(results, evaluation)
     yield from _maps(results, methods, seed)
     yield from _trainings(results)
 
 
-def _interval_words(evaluation: dict[str, Any]) -> str:
-    if not evaluation["bootstrap"]["n_boot"]:
-        return "No intervals: there are too few groups."
-    return (
-        f"Lines are 95 % intervals from {evaluation['bootstrap']['n_boot']:,} bootstrap "
-        f"replicates of {evaluation['counts']['groups']:,} groups."
-    )
-
-
-def _models(evaluation: dict[str, Any]) -> Picture:
+def _models(evaluation: dict[str, Any], metrics: Sequence[str] | None) -> Picture:
     from reports.plots.models import plot_models
 
     panels = dict(MODEL_PANELS)
     if evaluation["task"] == "single-label":
         panels["micro_f1"] = "Accuracy"
+    if metrics is not None:
+        panels = {name: METRICS[name].title for name in metrics[:MAX_PANELS]}
+    shown = {name: of for name, of in evaluation["models"].items() if name not in OTHER_AVERAGES}
     has_lines = evaluation["bootstrap"]["n_boot"] > 0
     compare = (
         " Whether two models differ is not read from overlapping lines but from the paired "
@@ -108,9 +89,16 @@ def _models(evaluation: dict[str, Any]) -> Picture:
         "models",
         "models",
         "The stack beside its members, their average and chance",
-        f"Filled: the stack. {_interval_words(evaluation)}" + (compare if has_lines else ""),
-        plot_models(evaluation["models"], metrics=panels),
+        f"Filled: the stack. {_better_words(panels)}{interval_words(evaluation)}"
+        + (compare if has_lines else "")
+        + (" Other averages stand in the table." if len(shown) < len(evaluation["models"]) else ""),
+        plot_models(shown, metrics=panels),
     )
+
+
+def _better_words(panels: Mapping[str, str]) -> str:
+    lower = [title for name, title in panels.items() if METRICS[name].lower_is_better]
+    return f"{' and '.join(lower)}: the lower the better. " if lower else ""
 
 
 def _label_metrics(evaluation: dict[str, Any]) -> Picture:
@@ -121,7 +109,7 @@ def _label_metrics(evaluation: dict[str, Any]) -> Picture:
         "per_label_metrics",
         "How well each label is found",
         "Labels by F1, with the number of evaluated clips that have them. "
-        f"{_interval_words(evaluation)} A dot without a line: too few groups hold the label. "
+        f"{interval_words(evaluation)} A dot without a line: too few groups hold the label. "
         "A dash: not measurable here.",
         plot_per_label_metrics(evaluation["labels"], positives=evaluation["counts"]["positives"]),
     )
@@ -146,7 +134,7 @@ def _roc(results: Results, rows: EvaluatedRows, evaluation: dict[str, Any]) -> P
 def _mistakes(results: Results, rows: EvaluatedRows) -> Picture:
     from reports.plots.labels import plot_confusion, plot_cooccurrence
 
-    decided = metrics.cooccurrence(rows.truth, rows.decisions["stack"])
+    decided = cooccurrence(rows.truth, rows.decisions["stack"])
     if results.task == "single-label":
         ax = plot_confusion(decided, classes=results.classes)
         return Picture(
@@ -157,7 +145,7 @@ def _mistakes(results: Results, rows: EvaluatedRows) -> Picture:
             f"{_count_words(results)}. Off the diagonal are the confusions.",
             _figure_of(ax),
         )
-    together = metrics.cooccurrence(rows.truth, rows.truth)
+    together = cooccurrence(rows.truth, rows.truth)
     return Picture(
         "mistakes",
         "cooccurrence",

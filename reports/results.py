@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from reports.ablation_card import ablation_problems
 from reports.nuisance import nuisance_problems
 from reports.staging import staged_directory
 
@@ -24,7 +25,10 @@ STAGES = ("oof", "test")
 SPLITS = ("train", "validation", "test")
 TASKS = ("single-label", "multi-label")
 # Models that every stack is shown beside; all other names are members.
-REFERENCE_MODELS = ("stack", "average", "chance")
+REFERENCE_MODELS = ("stack", "average", "weighted", "geometric", "rank", "greedy", "chance")
+# Five averages seldom differ by more than their intervals: the plain one, which has nothing to fit,
+# stands for all in pictures and sentences, and the others stand in tables.
+OTHER_AVERAGES = ("weighted", "geometric", "rank", "greedy")
 
 _TABLES = ("clips", "truth", "scores", "decisions", "projection")
 _CLIP_COLUMNS = ("parent", "group", "fold", "split")
@@ -34,7 +38,7 @@ _VIEW_KEYS = ["view", "clip_id"]
 
 @dataclass
 class Results:
-    """Scores and decisions of a stack, its members, their average and chance.
+    """Scores and decisions of a stack, its members, their averages and chance.
 
     Attributes
     ----------
@@ -72,7 +76,7 @@ class Results:
 
     @property
     def models(self) -> list[str]:
-        """Names of the models: stack, members in their own order, average, chance."""
+        """Names of the models: stack, members in their own order, averages, chance."""
         found = [str(name) for name in self.scores["model"].unique()]
         members = [name for name in found if name not in REFERENCE_MODELS]
         return [
@@ -280,6 +284,7 @@ def _layout_problems(results: Results) -> Iterator[str]:
         if missing := [key for key in required if key not in getattr(results, name).columns]:
             yield f"{name} must have the columns {list(required)}, missing {missing}"
     yield from nuisance_problems(results.card.get("nuisance"))
+    yield from ablation_problems(results.card.get("ablation"))
     try:
         json.dumps(results.card, allow_nan=False)
     except (TypeError, ValueError) as error:

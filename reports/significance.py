@@ -6,7 +6,6 @@ too little about their spread: below `MIN_GROUPS` there is no interval, but the 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -124,6 +123,69 @@ def estimate(
     return Estimate(value, replicates)
 
 
+def as_leaves(given: Estimate) -> list[dict[str, float | None]]:
+    """Return numbers with their intervals as JSON holds them.
+
+    Parameters
+    ----------
+    given : Estimate
+        Of one number, or one for each label; none below 0.
+
+    Returns
+    -------
+    list of dict
+        ``value``, ``low`` and ``high`` of each; undefined is None.
+    """
+    low, high = given.interval()
+    # Nothing here is below 0, but an interval freed of its bias may reach there.
+    columns = (np.atleast_1d(c) for c in (given.value, np.maximum(low, 0.0), high))
+    return [
+        {"value": as_json(value), "low": as_json(below), "high": as_json(above)}
+        for value, below, above in zip(*columns, strict=True)
+    ]
+
+
+def as_json(number: float) -> float | None:
+    """Return a number as JSON holds it.
+
+    Parameters
+    ----------
+    number : float
+        Any.
+
+    Returns
+    -------
+    float or None
+        None for NaN and infinity.
+    """
+    return float(number) if np.isfinite(number) else None
+
+
+def without_bias(given: Estimate) -> Estimate:
+    """Move the replicates so that their mean is the value of the sample.
+
+    Parameters
+    ----------
+    given : Estimate
+        Of a metric that replicates overstate, such as a calibration error: it is a mean of
+        absolute values, to which drawing anew adds noise that does not cancel.
+
+    Returns
+    -------
+    Estimate
+        The same value, with an interval around it.
+
+    References
+    ----------
+    B. Efron, R. Tibshirani, An introduction to the bootstrap, 1993, chapter 10.
+    """
+    if given.replicates is None:
+        return given
+    n_defined = np.isfinite(given.replicates).sum(axis=0)
+    mean = np.nansum(given.replicates, axis=0) / np.maximum(n_defined, 1)
+    return Estimate(given.value, given.replicates - (mean - given.value))
+
+
 def paired_difference(first: Estimate, second: Estimate) -> Difference:
     """Return how much the first model is better than the second.
 
@@ -158,46 +220,29 @@ def paired_difference(first: Estimate, second: Estimate) -> Difference:
     return Difference(value, float(low), float(high), share)
 
 
-def group_scores(
-    metric: Metric, truth: ArrayLike, predicted: ArrayLike, *, groups: ArrayLike
-) -> dict[str, float]:
-    """Return a metric of each group alone, for samples with too few groups for an interval.
-
-    Parameters
-    ----------
-    metric : callable
-        A function of `reports.metrics` that gives one number.
-    truth, predicted : array of shape (n_samples, n_labels)
-        Truth, and decisions or scores.
-    groups : array-like of shape (n_samples,)
-        Group of each row.
-
-    Returns
-    -------
-    dict of str to float
-        Score of each group, by name.
-    """
-    truth, predicted = np.asarray(truth), np.asarray(predicted)
-    names = np.asarray(groups).astype(str)
-    return {
-        name: float(metric(truth[names == name], predicted[names == name]))
-        for name in sorted(set(names.tolist()), key=_natural_order)
-    }
-
-
-def describe_gain(gain: Difference, *, first: str, second: str, metric: str, n_groups: int) -> str:
+def describe_gain(
+    gain: Difference,
+    *,
+    first: str,
+    second: str,
+    metric: str,
+    n_groups: int,
+    lower_is_better: bool = False,
+) -> str:
     """Say in a plain sentence whether one model is better than another.
 
     Parameters
     ----------
     gain : Difference
-        First minus second.
+        By how much the first is better.
     first, second : str
         The models, as they should stand in the sentence, for example "the stack".
     metric : str
         What was measured, for example "macro F1".
     n_groups : int
         Number of groups behind it.
+    lower_is_better : bool
+        Whether the better model has the lower number.
 
     Returns
     -------
@@ -214,7 +259,7 @@ def describe_gain(gain: Difference, *, first: str, second: str, metric: str, n_g
     if not np.isfinite(gain.value):
         return f"{subject} cannot be compared with {second}: {metric} is undefined."
     if not np.isfinite([gain.low, gain.high]).all():
-        relation = "above" if gain.value > 0 else "below"
+        relation = "above" if (gain.value > 0) != lower_is_better else "below"
         place = f"{abs(gain.value):.3f} {metric} {relation}" if gain.value else "level with"
         return f"{subject} is {place} {second}; {_groups(n_groups)} cannot tell whether by chance."
     worse = gain.high < 0
@@ -242,12 +287,6 @@ def _percentile_interval(replicates: np.ndarray) -> tuple[np.ndarray, np.ndarray
             bound[:] = np.quantile(defined, [tail, 1 - tail])
     shape = replicates.shape[1:]
     return bounds[:, 0].reshape(shape)[()], bounds[:, 1].reshape(shape)[()]
-
-
-def _natural_order(name: str) -> list[tuple[int, str]]:
-    # So that song 10 comes after song 9.
-    parts = re.split(r"([0-9]+)", name)
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def _plain(number: float) -> str:

@@ -14,6 +14,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from classical.block_boosting import check_device
 from classical.boosting import OneVsRestXGBClassifier
 
 
@@ -251,8 +252,19 @@ def test_a_card_of_another_schema_is_refused(tmp_path, classifier, three_classes
     classifier.fit(*three_classes).save_model(tmp_path)
     card = json.loads((tmp_path / "card.json").read_text())
     (tmp_path / "card.json").write_text(json.dumps({**card, "schema_version": 99}))
-    with pytest.raises(ValueError, match=r"schema version 1, got .* of version 99"):
+    with pytest.raises(ValueError, match=r"schema version 2 or earlier, got .* of version 99"):
         OneVsRestXGBClassifier.load_model(tmp_path)
+
+
+def test_a_card_without_sigmoids_is_that_of_an_earlier_version(tmp_path, classifier, three_classes):
+    X, y = three_classes
+    classifier.set_params(class_weight=None).fit(X, y).save_model(tmp_path)
+    card = json.loads((tmp_path / "card.json").read_text())
+    old = {name: value for name, value in card.items() if "sigmoid" not in name}
+    del old["cross_fitted"], old["params"]["n_splits"]
+    (tmp_path / "card.json").write_text(json.dumps({**old, "schema_version": 1}))
+    loaded = OneVsRestXGBClassifier.load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
 
 
 def test_a_missing_booster_is_named(tmp_path, classifier, three_classes):
@@ -293,6 +305,8 @@ def test_workers_in_other_processes_get_the_same_numbers(classifier, three_class
         ({"colsample_bytree": 1.1}, ValueError, "colsample_bytree == 1.1"),
         ({"reg_lambda": -1}, ValueError, "reg_lambda == -1"),
         ({"early_stopping_rounds": 0}, ValueError, "early_stopping_rounds == 0"),
+        ({"n_splits": 1}, ValueError, "n_splits == 1"),
+        ({"device": "gpu"}, ValueError, "device must be 'cpu', 'cuda' or 'cuda:1', got 'gpu'"),
         (
             {"early_stopping_rounds": 5, "validation_fraction": 0.9},
             ValueError,
@@ -304,3 +318,47 @@ def test_workers_in_other_processes_get_the_same_numbers(classifier, three_class
 def test_a_parameter_out_of_range_is_refused(three_classes, params, error, message):
     with pytest.raises(error, match=message):
         OneVsRestXGBClassifier(**params).fit(*three_classes)
+
+
+def cuda_is_there():
+    try:
+        check_device("cuda")
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(cuda_is_there(), reason="there is a CUDA device")
+def test_a_cuda_device_that_is_not_there_is_named(three_classes):
+    with pytest.raises(ValueError, match=r"got 'cuda:0': none is visible to xgboost; use .*'cpu'"):
+        OneVsRestXGBClassifier(device="cuda:0").fit(*three_classes)
+
+
+@pytest.mark.gpu
+def test_cuda_gives_about_the_same_probabilities(three_classes):
+    X, y = three_classes
+    cpu, cuda = (
+        OneVsRestXGBClassifier(subsample=1.0, device=device, random_state=0).fit(X, y)
+        for device in ("cpu", "cuda")
+    )
+    np.testing.assert_allclose(cpu.predict_proba(X), cuda.predict_proba(X), atol=0.02)
+
+
+def test_sigmoids_over_inner_folds_are_honest_about_noise(rng):
+    # Copies of rows with random labels: what a booster says of them is sure and worth nothing.
+    X = np.repeat(rng.normal(size=(60, 20)), 3, axis=0)
+    y, groups = np.repeat(rng.integers(0, 2, 60), 3), np.repeat(np.arange(60), 3)
+    sure = OneVsRestXGBClassifier(50, random_state=0).fit(X, y, groups=groups)
+    honest = OneVsRestXGBClassifier(50, n_splits=3, random_state=0).fit(X, y, groups=groups)
+    assert not sure.cross_fitted_.any()
+    assert honest.cross_fitted_.all()
+    assert np.abs(sure.predict_proba(X)[:, 1] - y).max() < 0.5
+    assert np.abs(honest.predict_proba(X)[:, 1] - 0.5).max() < 0.35
+
+
+def test_rows_of_weight_zero_are_left_out(three_classes):
+    X, y = three_classes
+    weight = np.arange(len(y)) % 4 > 0
+    weighted = OneVsRestXGBClassifier(10, random_state=0).fit(X, y, sample_weight=weight)
+    dropped = OneVsRestXGBClassifier(10, random_state=0).fit(X[weight], y[weight])
+    np.testing.assert_array_equal(weighted.predict_proba(X), dropped.predict_proba(X))

@@ -15,7 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from classical.svm import OneVsRestSVMClassifier, fit_sigmoid
+from classical.sigmoid import fit_sigmoid
+from classical.svm import OneVsRestSVMClassifier
 
 
 @pytest.fixture
@@ -305,6 +306,8 @@ def test_workers_in_other_processes_get_the_same_numbers(three_classes):
         ({"gamma": "wide"}, ValueError, "got 'wide'"),
         ({"gamma": -1.0}, ValueError, "gamma == -1.0"),
         ({"n_splits": 1}, ValueError, "n_splits == 1"),
+        ({"max_exact_rows": 0}, ValueError, "max_exact_rows == 0"),
+        ({"n_components": 2.5}, TypeError, "n_components must be"),
         ({"class_weight": "even"}, ValueError, "got 'even'"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
@@ -329,3 +332,94 @@ def test_groups_of_another_length_are_refused(three_classes):
     X, y = three_classes
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         OneVsRestSVMClassifier().fit(X, y, groups=np.arange(149))
+
+
+@pytest.fixture
+def overlapping(rng):
+    """Three classes on a ring, each row three times over with a little noise: 600 rows."""
+    angle = np.repeat(rng.uniform(0, 2 * np.pi, 200), 3)
+    X = np.column_stack([np.cos(angle), np.sin(angle)]) * 2 + 0.5 * rng.normal(size=(600, 2))
+    return X, (angle // (2 * np.pi / 3)).astype(int), np.arange(600) // 3
+
+
+def test_past_the_stated_size_the_kernel_is_approximated_and_says_so(overlapping):
+    X, y, _ = overlapping
+    assert not OneVsRestSVMClassifier(max_exact_rows=600).fit(X, y).approximate_
+    classifier = OneVsRestSVMClassifier(max_exact_rows=599, n_components=40).fit(X, y)
+    assert classifier.approximate_
+    assert len(classifier.support_vectors_) == 40
+
+
+@pytest.mark.parametrize("kernel", ["rbf", "linear"])
+def test_the_approximation_scores_as_the_exact_machines_do(overlapping, kernel):
+    X, y, groups = overlapping
+    train = groups % 2 == 0
+    exact, approximate = (
+        OneVsRestSVMClassifier(kernel=kernel, max_exact_rows=limit, n_components=60, random_state=0)
+        .fit(X[train], y[train], groups=groups[train])
+        .predict_proba(X[~train])
+        for limit in (1000, 10)
+    )
+    right = [(scores.argmax(axis=1) == y[~train]).mean() for scores in (exact, approximate)]
+    assert right[0] > 0.6
+    assert right[1] > right[0] - 0.02
+    assert np.abs(exact - approximate).mean() < 0.05
+
+
+def test_few_rows_stand_for_many_without_much_loss(overlapping):
+    X, y, groups = overlapping
+    score = {}
+    for n_components in (30, 300):
+        classifier = OneVsRestSVMClassifier(
+            max_exact_rows=1, n_components=n_components, random_state=0
+        )
+        score[n_components] = classifier.fit(X, y, groups=groups).score(X, y)
+    assert score[30] > score[300] - 0.03
+
+
+def test_approximate_sigmoids_keep_copies_together(rng):
+    X = np.repeat(rng.normal(size=(60, 20)), 3, axis=0)
+    y = np.repeat(rng.integers(0, 2, 60), 3)
+    classifier = OneVsRestSVMClassifier(max_exact_rows=1, random_state=0)
+    leaking = clone(classifier).fit(X, y).predict_proba(X)[:, 1]
+    grouped = clone(classifier).fit(X, y, groups=np.repeat(np.arange(60), 3)).predict_proba(X)[:, 1]
+    assert np.abs(leaking - y).max() < 0.25
+    assert np.abs(grouped - 0.5).max() < 0.3
+
+
+def test_an_approximate_masked_label_is_trained_on_its_known_rows_only(indicator):
+    X, y = indicator
+    y[:40, 0] = -1
+    classifier = OneVsRestSVMClassifier(gamma=0.1, max_exact_rows=1, random_state=0)
+    before = clone(classifier).fit(X, y).predict_proba(X)[:, 0]
+    X[:40] = X[40:80]
+    # The rows may still stand for others, so numbers are near and not the same.
+    after = clone(classifier).fit(X, y).predict_proba(X)[40:, 0]
+    np.testing.assert_allclose(before[40:], after, atol=0.02)
+
+
+def test_a_constant_class_is_constant_in_the_approximation_too(indicator):
+    X, y = indicator
+    y[:, 1] = 0
+    with pytest.warns(UserWarning, match="class 1 is absent from all of the 120 rows"):
+        classifier = OneVsRestSVMClassifier(max_exact_rows=1, random_state=0).fit(X, y)
+    np.testing.assert_allclose(classifier.predict_proba(X)[:, 1], 1 / 122)
+
+
+def test_an_approximate_classifier_survives_skops(overlapping):
+    X, y, _ = overlapping
+    classifier = OneVsRestSVMClassifier(max_exact_rows=1, n_components=30, random_state=0).fit(X, y)
+    dumped = skops.io.dumps(classifier)
+    loaded = skops.io.loads(dumped, trusted=["classical.svm.OneVsRestSVMClassifier"])
+    assert loaded.approximate_
+    np.testing.assert_array_equal(loaded.predict_proba(X), classifier.predict_proba(X))
+
+
+def test_a_parameter_that_an_earlier_version_did_not_save_has_its_default(three_classes):
+    X, y = three_classes
+    classifier = OneVsRestSVMClassifier(3.0, random_state=0).fit(X, y)
+    state = {key: value for key, value in vars(classifier).items() if key != "max_exact_rows"}
+    restored = OneVsRestSVMClassifier.__new__(OneVsRestSVMClassifier)
+    restored.__setstate__(state)
+    assert clone(restored).get_params() == classifier.get_params()
+    np.testing.assert_array_equal(restored.predict_proba(X), classifier.predict_proba(X))

@@ -14,8 +14,10 @@ from sklearn.ensemble import RandomForestClassifier
 from classical.boosting import OneVsRestXGBClassifier
 from classical.svm import OneVsRestSVMClassifier
 from deep.classifier import AudioBackboneClassifier
+from ensemble.averages import AVERAGES
 from ensemble.bundle import CLIP, load_bundle, save_bundle
 from ensemble.evaluation import evaluate_bundle
+from ensemble.finished_fits import work_folder
 from ensemble.fitting import fit_bundle
 from ensemble.members import Member
 from ensemble.prediction import predict_clips
@@ -214,6 +216,73 @@ def test_a_later_schema_is_refused_with_advice(single, tmp_path):
         load_bundle(copy)
 
 
+def as_of_version_1(card):
+    """What the first version wrote: no word of averages, views or the final estimator's sight."""
+    for later in ("final", "averages", "views", "runs", "nested"):
+        del card[later]
+    for fitted in ("thresholds", "calibration"):
+        if card[fitted] is not None:
+            for average in AVERAGES[1:]:
+                del card[fitted][average]
+    card["schema_version"] = 1
+
+
+@pytest.mark.parametrize("kind", ["single", "several"])
+def test_a_bundle_of_the_first_version_opens_and_says_what_it_said(kind, request, tmp_path):
+    _, table, bundle, folder = request.getfixturevalue(kind)
+    old = load_bundle(edit_card(folder, tmp_path, as_of_version_1), with_results=True)
+    X = columns(table)
+    now, then = bundle.stack.score_models(X), old.stack.score_models(X)
+    assert set(now) - set(then) == set(AVERAGES[1:])
+    for name, scores in then.items():
+        np.testing.assert_allclose(scores, now[name], atol=1e-12)
+    decided = old.stack.decide_models(then)
+    np.testing.assert_array_equal(decided["stack"], bundle.stack.decide_models(now)["stack"])
+    save_bundle(old, tmp_path / "new")
+    assert json.loads((tmp_path / "new" / "card.json").read_text())["schema_version"] == 2
+    again = load_bundle(tmp_path / "new").stack.predict_proba(X)
+    np.testing.assert_allclose(again, then["stack"], atol=1e-12)
+
+
+def test_a_bundle_of_no_version_says_what_to_do(single, tmp_path):
+    copy = edit_card(single[-1], tmp_path, lambda card: card.update(schema_version=0))
+    with pytest.raises(ValueError, match="has schema 0, the first is 1: fit it again"):
+        load_bundle(copy)
+
+
+def test_averages_come_from_a_loaded_bundle_too(several):
+    _, table, bundle, folder = several
+    opened = load_bundle(folder).stack
+    scores = opened.score_models(columns(table))
+    expected = bundle.stack.score_models(columns(table))
+    for name in AVERAGES:
+        np.testing.assert_allclose(scores[name], expected[name], atol=1e-12)
+        np.testing.assert_array_equal(
+            opened.decide_models(scores)[name], bundle.stack.decide_models(expected)[name]
+        )
+
+
+def test_a_final_estimator_that_could_not_be_loaded_is_refused_when_saving(single, tmp_path):
+    _, table, *_ = single
+    bundle = fit_bundle(table, members=members(table.values.columns, deep=False), folds=2)
+    bundle.stack.final_estimators_ = [RandomForestClassifier(2).fit([[0], [1]], [0, 1])]
+    with pytest.raises(ValueError, match=r"in final cannot be saved.*sklearn\.tree\._tree\.Tree"):
+        save_bundle(bundle, tmp_path / "bundle")
+
+
+def test_the_work_folder_goes_when_the_bundle_is_whole(single, tmp_path):
+    _, table, *_ = single
+    work = work_folder(tmp_path / "bundle")
+    settings = {"members": members(table.values.columns, deep=False), "folds": 2, "work_dir": work}
+    bundle = fit_bundle(table, **settings)
+    assert len(list(work.glob("*/fit.json"))) == 6
+    again = fit_bundle(table, **settings, nested=False)
+    pd.testing.assert_frame_equal(bundle.results.scores, again.results.scores)
+    save_bundle(bundle, tmp_path / "bundle")
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert load_bundle(tmp_path / "bundle").work_dir is None
+
+
 def test_an_older_definition_of_the_features_is_refused(single, tmp_path):
     copy = edit_card(single[-1], tmp_path, lambda card: card["feature_set"].update(revision=-1))
     with pytest.raises(ValueError, match=r"revision -1 of the numbers.*; install timbrestack 0"):
@@ -282,7 +351,7 @@ def test_results_of_a_bundle_are_sound_and_complete(several):
     _, table, _, folder = several
     results = read_results(folder)
     results.check()
-    assert set(results.models) == {"stack", "svm", "xgb", "average", "chance"}
+    assert results.models == ["stack", "svm", "xgb", *AVERAGES, "chance"]
     stages = results.scores.groupby("stage")["clip_id"].nunique()
     assert stages.to_dict() == {"oof": 48, "test": 12}
     assert len(results.clips) == len(table.values) == 72

@@ -1,8 +1,35 @@
-import numpy as np
-from scipy.special import expit
+import json
 
-from ensemble.calibration import calibrate, fit_calibration
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+from sklearn.isotonic import IsotonicRegression
+
+from ensemble.calibration import (
+    METHODS,
+    calibrate,
+    fit_calibration,
+    learn_calibration,
+    read_calibration,
+)
+from ensemble.calibration_choice import choose_calibration
 from ensemble.probabilities import to_logits
+from reports import metrics
+
+
+def make_multilabel(rng, n_samples=600, *, sure=1.0, shift=0.0, masked=False):
+    """Truth drawn by its own probability; scores say it surer, or shifted."""
+    logits = rng.normal(-1, 1.5, (n_samples, 3))
+    truth = (rng.random(logits.shape) < expit(logits)).astype(int)
+    if masked:
+        truth[rng.random(truth.shape) < 0.2] = -1
+    return truth, expit(sure * logits + shift)
+
+
+def make_single(rng, n_samples=600, *, sure=1.0):
+    logits = rng.normal(0, 1.5, (n_samples, 4))
+    drawn = (softmax(logits, axis=1).cumsum(axis=1) > rng.random((n_samples, 1))).argmax(axis=1)
+    return np.eye(4, dtype=int)[drawn], softmax(sure * logits, axis=1)
 
 
 def test_calibration_finds_the_line_that_distorted_the_scores(rng):
@@ -31,3 +58,151 @@ def test_a_label_with_too_few_rows_keeps_its_scores():
 def test_no_calibration_changes_nothing(rng):
     scores = rng.random((5, 2))
     assert calibrate(scores, None) is scores
+
+
+@pytest.mark.parametrize("make", [make_multilabel, make_single], ids=["multi", "single"])
+def test_the_temperature_is_how_many_times_too_sure_scores_are(make, rng):
+    truth, scores = make(rng, 20_000, sure=2.5)
+    fitted = learn_calibration(
+        truth, scores, method="temperature", multilabel=make is make_multilabel
+    )
+    assert fitted.parameters == [pytest.approx(2.5, rel=0.05)]
+    honest = make(np.random.default_rng(440), 20_000)[1]
+    np.testing.assert_allclose(fitted.apply(scores), honest, atol=0.03)
+
+
+def test_isotonic_is_scikit_learns_within_what_few_rows_allow(rng):
+    truth, scores = make_multilabel(rng, 200)
+    fitted = learn_calibration(truth, scores, method="isotonic", multilabel=True)
+    fresh = rng.random((50, 3))
+    for label in range(3):
+        curve = IsotonicRegression(out_of_bounds="clip").fit(scores[:, label], truth[:, label])
+        n_true = truth[:, label].sum()
+        bounds = 1 / (200 - n_true + 2), 1 - 1 / (n_true + 2)
+        expected = curve.predict(fresh[:, label])
+        inside = (expected > bounds[0]) & (expected < bounds[1])
+        found = fitted.apply(fresh)[:, label]
+        np.testing.assert_allclose(found[inside], expected[inside], atol=0.02)
+        assert ((found >= bounds[0]) & (found <= bounds[1])).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_single_label_rows_still_sum_to_one(method, rng):
+    truth, scores = make_single(rng, 300, sure=2.0)
+    fitted = learn_calibration(truth, scores, method=method, multilabel=False)
+    np.testing.assert_allclose(fitted.apply(scores).sum(axis=1), 1.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_order_of_a_labels_scores_is_kept(method, rng):
+    truth, scores = make_multilabel(rng, 300, masked=True)
+    fitted = learn_calibration(truth, scores, method=method, multilabel=True)
+    order = np.argsort(scores[:, 0])
+    assert (np.diff(fitted.apply(scores)[order, 0]) >= -1e-12).all()
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("multilabel", [True, False], ids=["multi", "single"])
+def test_a_calibration_goes_through_json_unchanged(method, multilabel, rng):
+    truth, scores = (make_multilabel if multilabel else make_single)(rng, 100)
+    fitted = learn_calibration(truth, scores, method=method, multilabel=multilabel)
+    again = read_calibration(json.loads(json.dumps(fitted.as_dict(), allow_nan=False)))
+    assert again == fitted
+    np.testing.assert_array_equal(calibrate(scores, again), fitted.apply(scores))
+
+
+def test_slopes_and_offsets_of_earlier_cards_are_read():
+    assert read_calibration(None) is None
+    assert read_calibration([[2.0, 1.0]]).tolist() == [[2.0, 1.0]]
+    with pytest.raises(ValueError, match=r"calibration must be one of .*, got 'beta'"):
+        read_calibration({"method": "beta"})
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_stands_in_unknown_cells_teaches_nothing(method, rng):
+    truth, scores = make_multilabel(rng, 150, masked=True)
+    other = np.where(truth < 0, rng.random(truth.shape), scores)
+    first, second = (
+        learn_calibration(truth, given, method=method, multilabel=True) for given in (scores, other)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_labels_without_enough_rows_keep_their_scores(method):
+    truth, scores = np.array([[1], [0], [0], [-1]]), np.array([[0.9], [0.3], [0.2], [0.5]])
+    fitted = learn_calibration(truth, scores, method=method, multilabel=True)
+    np.testing.assert_allclose(fitted.apply(scores), scores)
+
+
+@pytest.mark.parametrize(
+    ("distorted", "expected"),
+    [({}, "none"), ({"sure": 2.5}, "temperature"), ({"shift": 1.5}, "sigmoid")],
+    ids=["calibrated", "too sure", "shifted"],
+)
+def test_the_simplest_calibration_that_undoes_the_distortion_is_chosen(distorted, expected, rng):
+    truth, scores = make_multilabel(rng, 1500, **distorted)
+    groups = np.arange(1500) // 3
+    chosen = choose_calibration(truth, scores, groups, multilabel=True)
+    assert chosen.method == expected
+    assert list(chosen.losses) == list(METHODS)
+    before, after = chosen.card["before"], chosen.card["after"]
+    if expected != "none":
+        assert after["ece"]["value"] < 0.5 * before["ece"]["value"]
+        assert after["brier"]["high"] < before["brier"]["value"]
+
+
+def test_isotonic_is_chosen_where_nothing_else_has_the_shape(rng):
+    honest = rng.random((3000, 1))
+    truth = (rng.random(honest.shape) < honest).astype(int)
+    bent = np.where(honest < 0.5, honest / 10, honest)
+    assert choose_calibration(truth, bent, multilabel=True).method == "isotonic"
+
+
+def test_scores_of_a_choice_are_those_of_fits_without_the_fold(rng):
+    truth, scores = make_single(rng, 200, sure=2.0)
+    folds = np.arange(200) % 4
+    chosen = choose_calibration(
+        truth, scores, multilabel=False, folds=folds, methods=["temperature"]
+    )
+    for fold in range(4):
+        rest = folds != fold
+        fitted = learn_calibration(
+            truth[rest], scores[rest], method="temperature", multilabel=False
+        )
+        np.testing.assert_array_equal(chosen.scores[~rest], fitted.apply(scores[~rest]))
+    assert chosen.losses["temperature"]["brier"] == pytest.approx(
+        metrics.brier(truth, chosen.scores)
+    )
+    nll = -np.log(chosen.scores[truth == 1]).mean()
+    assert chosen.losses["temperature"]["log_loss"] == pytest.approx(nll)
+    assert chosen.card["chosen_by"] is None
+    json.dumps(chosen.card, allow_nan=False)
+
+
+def test_clips_of_a_group_are_no_evidence_for_themselves(rng):
+    # Groups of 30 alike clips: row by row a flexible curve would seem to fit, group by group not.
+    truth, scores = make_multilabel(rng, 20)
+    truth, scores = (np.repeat(values, 30, axis=0) for values in (truth, scores))
+    groups = np.repeat(np.arange(20), 30)
+    by_row = choose_calibration(truth, scores, multilabel=True)
+    by_group = choose_calibration(truth, scores, groups, multilabel=True)
+    assert by_row.losses["isotonic"]["log_loss"] < by_group.losses["isotonic"]["log_loss"]
+    assert by_row.method == "isotonic"
+    assert by_group.method != "isotonic"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"methods": ["beta"]}, r"calibrations must be among .*, got \['beta'\]"),
+        ({"loss": "ece"}, "loss must be one of .*, got 'ece'"),
+        ({"groups": np.zeros(12)}, "at least 2 groups, got 1"),
+        ({"groups": np.arange(12) // 2, "folds": np.arange(12) % 2}, "tear 6 groups"),
+    ],
+    ids=["method", "loss", "one group", "torn"],
+)
+def test_a_choice_that_cannot_be_made_is_refused(settings, message):
+    truth = np.tile([[0], [1]], (6, 1))
+    with pytest.raises(ValueError, match=message):
+        choose_calibration(truth, truth * 0.5, multilabel=True, **settings)

@@ -16,7 +16,8 @@ SCORES = np.array([[0.9, 0.2, 0.4], [0.1, 0.8, 0.6], [0.7, 0.3, 0.2], [0.3, 0.3,
 
 DECISION_METRICS = ["macro_f1", "micro_f1", "samples_f1", "accuracy", "hamming_loss",
                     "micro_precision", "micro_recall", "precision", "recall", "f1"]  # fmt: skip
-SCORE_METRICS = ["average_precision", "roc_auc", "mean_average_precision", "macro_roc_auc", "lrap"]
+SCORE_METRICS = ["average_precision", "roc_auc", "mean_average_precision", "macro_roc_auc", "lrap",
+                 "lwlrap", "label_lwlrap", "map_at_3", "brier", "label_brier"]  # fmt: skip
 
 
 @st.composite
@@ -59,6 +60,91 @@ def test_label_ranking_asks_whether_a_rows_labels_are_on_top():
     assert metrics.lrap(truth, scores) == pytest.approx((1 + 1 / 3) / 2)
 
 
+def test_every_true_label_counts_the_same_in_lwlrap():
+    truth, scores = np.array([[1, 0, 0], [0, 1, 1]]), np.array([[0.9, 0.5, 0.1], [0.9, 0.5, 0.1]])
+    # Ranks 1 of the first row, 2 and 3 of the second: 1, then 1/2 and 2/3.
+    assert metrics.label_lwlrap(truth, scores) == pytest.approx([1.0, 1 / 2, 2 / 3])
+    assert metrics.lwlrap(truth, scores) == pytest.approx((1 + 1 / 2 + 2 / 3) / 3)
+    assert metrics.lrap(truth, scores) == pytest.approx((1 + (1 / 2 + 2 / 3) / 2) / 2)
+
+
+@pytest.mark.parametrize(
+    ("truth", "expected"),
+    [
+        ([1, 0, 0, 0, 0], 1.0),
+        ([0, 0, 1, 0, 0], 1 / 3),
+        ([0, 0, 0, 1, 0], 0.0),
+        ([1, 0, 0, 1, 0], 1 / 2),
+        ([0, 1, 1, 0, 0], (1 / 2 + 2 / 3) / 2),
+        ([1, 1, 1, 1, 0], 1.0),
+        ([-1, 0, 1, 0, 0], 1 / 2),
+    ],
+    ids=["first", "third", "too late", "one of two", "two", "more than three", "first unknown"],
+)
+def test_three_names_a_row_score_as_in_the_challenge(truth, expected):
+    scores = np.array([[0.9, 0.8, 0.7, 0.6, 0.5]])
+    assert metrics.map_at_3(np.array([truth]), scores) == pytest.approx(expected)
+
+
+def test_a_tied_label_takes_the_last_of_its_places():
+    truth, scores = np.array([[0, 1, 0]]), np.array([[0.5, 0.5, 0.1]])
+    for truth_, scores_ in ((truth, scores), (truth[:, ::-1], scores[:, ::-1])):
+        assert metrics.map_at_k(truth_, scores_, k=1) == 0.0
+        assert metrics.map_at_k(truth_, scores_, k=2) == pytest.approx(1 / 2)
+
+
+def test_fewer_than_one_name_a_row_is_refused():
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        metrics.map_at_k(TRUTH, SCORES, k=0)
+
+
+def brute_lwlrap(truth, scores, weights):
+    """Go through every true label of every row, as the definition says."""
+    shares, labels, counts = [], [], []
+    for row, (present, chance) in enumerate(zip(truth, scores, strict=True)):
+        known = np.flatnonzero(present >= 0)
+        for label in np.flatnonzero(present == 1):
+            above = [other for other in known if chance[other] >= chance[label]]
+            shares.append(np.mean([present[other] == 1 for other in above]))
+            labels.append(label)
+            counts.append(weights[row])
+    shares, labels, counts = map(np.array, (shares, labels, counts))
+    per_label = [
+        np.average(shares[labels == k], weights=counts[labels == k]) if (labels == k).any()
+        else np.nan
+        for k in range(truth.shape[1])
+    ]  # fmt: skip
+    return np.average(shares, weights=counts), per_label
+
+
+@given(random_case(n_labels=5, masked=True))
+def test_lwlrap_agrees_with_its_definition(case):
+    truth, scores, _, weights = case
+    overall, per_label = brute_lwlrap(truth, scores, weights)
+    assert metrics.lwlrap(truth, scores, weights=weights) == pytest.approx(overall)
+    found = metrics.label_lwlrap(truth, scores, weights=weights)
+    assert found == pytest.approx(per_label, nan_ok=True)
+
+
+@given(random_case(n_labels=5))
+def test_lwlrap_is_scikit_learns_lrap_of_rows_weighted_by_their_labels(case):
+    truth, scores, _, weights = case
+    n_true = truth.sum(axis=1)
+    expected = outside.label_ranking_average_precision_score(
+        truth, scores, sample_weight=weights * n_true
+    )
+    assert metrics.lwlrap(truth, scores, weights=weights) == pytest.approx(expected)
+    # Weighted by how often each label occurs, the labels' own make up the whole.
+    own = metrics.label_lwlrap(truth, scores, weights=weights)
+    assert np.average(own, weights=weights @ truth) == pytest.approx(expected)
+
+
+def test_of_rows_with_one_label_lwlrap_is_lrap(rng):
+    truth, scores = np.eye(6)[rng.integers(6, size=50)], rng.random((50, 6))
+    assert metrics.lwlrap(truth, scores) == pytest.approx(metrics.lrap(truth, scores))
+    assert metrics.map_at_k(truth, scores, k=6) == pytest.approx(metrics.lrap(truth, scores))
+
+
 @given(random_case())
 def test_per_label_scores_agree_with_scikit_learn(case):
     truth, scores, decisions, weights = case
@@ -76,6 +162,11 @@ def test_per_label_scores_agree_with_scikit_learn(case):
     assert found == pytest.approx(expected, **close)
     expected = outside.roc_auc_score(truth, scores, **given_)
     assert metrics.roc_auc(truth, scores, weights=weights) == pytest.approx(expected, **close)
+    expected = [
+        outside.brier_score_loss(truth[:, k], scores[:, k], sample_weight=weights) for k in range(3)
+    ]
+    assert metrics.label_brier(truth, scores, weights=weights) == pytest.approx(expected)
+    assert metrics.brier(truth, scores, weights=weights) == pytest.approx(np.mean(expected))
 
 
 @given(random_case())

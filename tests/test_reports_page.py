@@ -141,8 +141,8 @@ def report(tmp_path_factory):
 
 def test_a_report_is_one_page_with_numbers_figures_and_tables(report):
     folder, summary, stages = report
-    figures = ["models", "per_label_metrics", "roc", "confusion", "projection_features_pca",
-               "projection_crnn_pca", "training_crnn"]  # fmt: skip
+    figures = ["models", "per_label_metrics", "roc", "reliability", "confusion",
+               "projection_features_pca", "projection_crnn_pca", "training_crnn"]  # fmt: skip
     assert summary["figures"] == figures
     assert sorted(path.name for path in (folder / "figures").iterdir()) == sorted(
         f"{name}.{kind}" for name in figures for kind in ("png", "svg")
@@ -190,7 +190,8 @@ def test_metrics_have_the_promised_shape(report):
     for scores in written["models"].values():
         assert wanted <= set(scores)
     for leaves in written["labels"].values():
-        assert list(leaves) == ["precision", "recall", "f1", "ap", "roc_auc"]
+        assert list(leaves)[:5] == ["precision", "recall", "f1", "ap", "roc_auc"]
+        assert {"lwlrap", "brier", "ece"} <= set(leaves)
     for leaf in [*written["models"]["stack"].values(), *written["labels"]["cello"].values()]:
         assert list(leaf) == ["value", "low", "high"]
         assert leaf["value"] is None or 0 <= leaf["value"] <= 1
@@ -325,6 +326,62 @@ def test_a_stack_that_names_one_class_only_can_be_reported(tmp_path):
     gain = evaluate(results, n_boot=20)["comparison"]["stack_vs_best_member"]
     assert (gain["value"], gain["low"], gain["high"]) == (0, 0, 0)
     assert "no gain" in gain["sentence"]
+
+
+def test_asked_for_metrics_are_given_and_the_first_one_compares():
+    results = make_results("multi-label", labels=LABELS[:3], n_groups=24)
+    found = evaluate(results, metrics=["lwlrap", "brier"], n_boot=20)
+    assert list(found["models"]["svm"]) == ["lwlrap", "brier"]
+    assert found["headline"] == found["comparison"]["metric"] == "lwlrap"
+    assert " lwlrap (" in found["comparison"]["stack_vs_average"]["sentence"]
+    whole = evaluate(results, n_boot=20)
+    assert found["models"]["svm"]["brier"] == whole["models"]["svm"]["brier"]
+    assert next(iter(whole["models"]["svm"])) == "macro_f1"
+    with pytest.raises(
+        ValueError, match=r"metrics must be among .*map_at_3.* got unknown \['f2'\]"
+    ):
+        evaluate(results, metrics=["macro_f1", "f2"])
+
+
+def test_of_an_error_the_lower_one_is_better():
+    results = make_results("multi-label", labels=LABELS[:3], n_groups=24)
+    found = evaluate(results, metrics=["brier"], n_boot=200)
+    models, gain = found["models"], found["comparison"]["stack_vs_best_member"]
+    members = {name: models[name]["brier"]["value"] for name in MEMBERS}
+    assert found["comparison"]["best_member"] == min(members, key=members.get)
+    difference = min(members.values()) - models["stack"]["brier"]["value"]
+    assert gain["value"] == pytest.approx(difference)
+    assert difference > 0
+    assert gain["sentence"].startswith("The stack is better than its best member")
+
+
+def test_a_report_shows_the_metrics_it_was_asked_for_and_keeps_all(tmp_path):
+    write_results(make_results(labels=LABELS[:3], n_groups=24), tmp_path / "results")
+    summary = create_report(
+        [tmp_path / "results"], tmp_path / "report", metrics=["map_at_3", "ece"], n_boot=5,
+        methods=(),
+    )  # fmt: skip
+    assert "MAP@3" in summary["sentences"][1]
+    written = json.loads((tmp_path / "report" / "metrics.json").read_text())
+    assert {"macro_f1", "map_at_3", "ece", "hamming_loss"} <= set(written["models"]["stack"])
+    assert set(written["estimators"]) == {"brier", "ece"}
+    assert sum(found["n"] for found in written["reliability"]) == written["counts"]["clips"]
+    page = (tmp_path / "report" / "index.html").read_text()
+    head = page.split("<thead><tr><th>Model</th>")[1].split("</tr>")[0]
+    assert re.findall(r">([^<]+)</th>", head) == ["MAP@3", "ECE"]
+
+
+def test_a_calibration_in_the_card_is_shown_before_and_after(tmp_path):
+    results = make_results("multi-label", labels=LABELS[:3], n_groups=24)
+    bins = [{"score": 0.2, "share": 0.3, "low": 0.2, "high": 0.4, "n": 60}]
+    leaf = {"value": 0.1, "low": 0.05, "high": 0.15}
+    told = {"brier": leaf, "ece": leaf, "bins": bins}
+    card = {"method": "sigmoid", "rows": 60, "groups": 20, "before": told, "after": told}
+    for method, shown in (("sigmoid", True), ("none", False)):
+        results.card["calibration"] = {**card, "method": method}
+        write_results(results, tmp_path / method)
+        summary = create_report([tmp_path / method], tmp_path / "report", n_boot=5, methods=())
+        assert ("calibration" in summary["figures"]) == shown
 
 
 def test_groups_in_several_folds_are_a_caution(tmp_path):

@@ -4,14 +4,16 @@ import numpy as np
 import pytest
 
 from reports import metrics
+from reports.comparison import group_scores
 from reports.significance import (
     Difference,
     Estimate,
+    as_leaves,
     describe_gain,
     estimate,
     group_bootstrap_weights,
-    group_scores,
     paired_difference,
+    without_bias,
 )
 
 
@@ -124,3 +126,29 @@ def test_scores_of_groups_come_in_the_order_people_count():
 def test_a_gain_is_told_in_one_plain_sentence(gain, expected):
     words = {"first": "the stack", "second": "its best member (svm)"}
     assert describe_gain(gain, metric="macro F1", n_groups=412, **words) == expected
+
+
+def test_of_an_error_below_is_better_also_where_chance_cannot_be_ruled_out():
+    gain = Difference(0.02, np.nan, np.nan, np.nan)
+    words = {"first": "the stack", "second": "svm", "metric": "Brier score", "n_groups": 4}
+    assert "0.020 Brier score below svm" in describe_gain(gain, **words, lower_is_better=True)
+    assert "0.020 Brier score above svm" in describe_gain(gain, **words)
+
+
+def test_what_is_freed_of_its_bias_keeps_its_value_and_spread():
+    given = Estimate(np.array([0.1, 0.5]), np.array([[0.2, 0.5], [0.4, 0.7], [np.nan, 0.3]]))
+    freed = without_bias(given)
+    np.testing.assert_array_equal(freed.value, given.value)
+    np.testing.assert_allclose(np.nanmean(freed.replicates, axis=0), given.value)
+    np.testing.assert_allclose(
+        np.diff(freed.replicates[:2], axis=0), np.diff(given.replicates[:2], axis=0)
+    )
+    assert without_bias(Estimate(np.float64(0.1))).replicates is None
+
+
+def test_leaves_are_what_json_can_hold():
+    given = Estimate(np.array([0.1, np.nan]), np.array([[-0.2, np.nan]] * 3))
+    assert as_leaves(given) == [
+        {"value": 0.1, "low": 0.0, "high": pytest.approx(-0.2)},
+        {"value": None, "low": None, "high": None},
+    ]
