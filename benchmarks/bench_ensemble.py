@@ -131,6 +131,7 @@ def tell(found: dict[str, float]) -> None:
 
 def plot_growth(by_rows: list[dict], by_classes: list[dict], path: Path) -> None:
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator
 
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), sharey=True, layout="constrained")
     pairs = zip(axes, (by_rows, by_classes), ("rows", "classes"), strict=True)
@@ -142,6 +143,8 @@ def plot_growth(by_rows: list[dict], by_classes: list[dict], path: Path) -> None
         ax.set_xticks([f[what] for f in found], [str(f[what]) for f in found])
         ax.set_title(f"{found[0][other]} {other}", fontsize="medium")
         ax.minorticks_off()
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter("{x:g}")
         ax.grid(alpha=0.3)
     axes[0].set_ylabel("time of five folds and the final fit (s)")
     axes[0].legend(frameon=False)
@@ -167,7 +170,7 @@ def main() -> None:
     for n_rows in [args.rows // part for part in (8, 4, 2, 1)]:
         found[0].append(compare(n_rows, args.features, args.classes, args.jobs))
         tell(found[0][-1])
-    for n_classes in (3, args.classes, 3 * args.classes):
+    for n_classes in sorted({3, args.classes, 3 * args.classes}):
         found[1].append(compare(args.rows // 4, args.features, n_classes, args.jobs))
         tell(found[1][-1])
     if args.plot:

@@ -267,7 +267,7 @@ class BaseOneVsRestClassifier(ClassifierMixin, BaseEstimator):
         machines = slice(1, None) if labels.is_binary else slice(None)
         targets, counts = labels.indicator[kept, machines], counts[kept, machines]
         return TrainingData(
-            X=X[kept],
+            X=X if kept.all() else X[kept],
             targets=targets,
             counts=counts,
             weights=balance_sides(targets, counts) if self.class_weight == "balanced" else counts,

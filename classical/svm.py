@@ -45,7 +45,7 @@ class OneVsRestSVMClassifier(SigmoidCalibratedClassifier):
         each row of a class so many times, in sigmoids too.
     n_splits : int, default=3
         Number of inner folds the sigmoids are fitted over.
-    max_exact_rows : int, default=10_000
+    max_exact_rows : int, default=15_000
         With more rows the kernel is approximated, see Notes.
     n_components : int, default=2000
         Number of training rows that then stand for all others in the kernel.
@@ -91,7 +91,7 @@ class OneVsRestSVMClassifier(SigmoidCalibratedClassifier):
     a constant with a warning.
 
     With n rows the exact way takes 8 n² bytes for the kernel matrix and time that grows about as
-    fast: 0.8 GB at 10,000 rows, 3.2 GB at 20,000, for every fit that runs at a time. So past
+    fast: 1.8 GB at 15,000 rows, 7.2 GB at 30,000, for every fit that runs at a time. So past
     `max_exact_rows` the kernel is replaced by Nyström features of `n_components` training rows,
     drawn in proportion to their weights, and the machines by linear ones with a squared hinge loss,
     see `NystroemRows` and `fit_columns`. Their features come and go in chunks; about a gigabyte of
@@ -124,7 +124,7 @@ class OneVsRestSVMClassifier(SigmoidCalibratedClassifier):
         gamma: float | Literal["scale", "auto"] = "scale",
         class_weight: ClassWeight = "balanced",
         n_splits: int = 3,
-        max_exact_rows: int = 10_000,
+        max_exact_rows: int = 15_000,
         n_components: int = 2000,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,

@@ -66,8 +66,10 @@ import pandas as pd
 from features.manifest import make_manifest, write_manifest
 
 tracks = [t for t in mirdata.initialize("irmas").load_tracks().values() if t.train]
-table = pd.DataFrame({"path": t.audio_path, "labels": ";".join(t.instrument),
-                      "group": t.track_id.split("__")[0]} for t in tracks)
+table = pd.DataFrame(
+    {"path": t.audio_path, "labels": ";".join(t.instrument), "group": t.track_id.split("__")[0]}
+    for t in tracks
+)
 write_manifest(make_manifest(table, "."), "m.csv")
 """
 
@@ -77,8 +79,9 @@ import soundata
 from features.manifest import make_manifest, write_manifest
 
 clips = soundata.initialize("urbansound8k").load_clips().values()
-table = pd.DataFrame({"path": c.audio_path, "labels": c.class_label, "group": c.freesound_id}
-                     for c in clips)
+table = pd.DataFrame(
+    {"path": c.audio_path, "labels": c.class_label, "group": c.freesound_id} for c in clips
+)
 write_manifest(make_manifest(table, "."), "m.csv")
 """
 
