@@ -15,8 +15,8 @@ from commands.places import check_file, check_place
 from commands.sources import read_source
 
 if TYPE_CHECKING:
-    from ensemble.label_audit import LabelAudit
-    from ensemble.nuisance import NuisanceAudit
+    from ensemble.labels.audit import LabelAudit
+    from ensemble.nuisance.audit import NuisanceAudit
     from features.manifest import Manifest
 
 
@@ -44,8 +44,8 @@ def audit_nuisance(
 
     Example: python cli.py audit nuisance manifest.csv
     """
-    from ensemble import nuisance as audits
-    from ensemble.nuisance_table import measure_nuisance
+    from ensemble.nuisance.audit import audit_nuisance as audit
+    from ensemble.nuisance.table import measure_nuisance
     from features.replacing import replacing
 
     n_folds = parse_folds(folds)
@@ -58,9 +58,7 @@ def audit_nuisance(
         measured = measure_nuisance(clips, n_jobs=jobs, progress=progress)
     with stages("audit") as report:
         report(f"cross-validating {len(clips)} clips")
-        found = audits.audit_nuisance(
-            measured, clips, folds=n_folds, random_state=seed, n_jobs=jobs
-        )
+        found = audit(measured, clips, folds=n_folds, random_state=seed, n_jobs=jobs)
     text = json.dumps(found.as_dict(), indent=2, allow_nan=False)
     if output:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -90,15 +88,15 @@ def audit_labels(
 
     Example: python cli.py audit labels bundle/ -o audit/ --source manifest.csv
     """
-    from ensemble import label_audit
-    from ensemble.label_audit_files import MARKERS, check_audit_place, write_audit
+    from ensemble.labels.audit import audit_labels as audit
+    from ensemble.labels.audit_files import MARKERS, check_audit_place, write_audit
     from reports.results import read_results
     from reports.staging import staged_directory
 
     check_audit_place(output)
     check_place(output)
     clips = None if source is None else read_source(source, None)
-    found = label_audit.audit_labels(read_results(bundle), model=model, seed=seed)
+    found = audit(read_results(bundle), model=model, seed=seed)
     with staged_directory(output, markers=MARKERS) as folder:
         write_audit(found, folder)
         if clips is not None:
@@ -172,13 +170,14 @@ def split_label(
 
     Example: python cli.py split-label bundle/ m.csv --label guitar --into gac,gel -o relabel.csv
     """
-    from ensemble import label_splitting
     from ensemble.bundle import load_bundle
+    from ensemble.labels.splitting import split_label as split
+    from ensemble.labels.splitting import write_split
 
     check_file(output)
     clips = read_source(source, layout)
     with progress_bar("split-label") as progress:
-        found = label_splitting.split_label(
+        found = split(
             load_bundle(bundle, with_results=True),
             clips,
             label=label,
@@ -188,7 +187,7 @@ def split_label(
             seed=seed,
             progress=progress,
         )
-    label_splitting.write_split(found, output)
+    write_split(found, output)
     for sentence in found.sentences:
         say(sentence)
     say(f"to use it: manifest --relabel {output}")

@@ -88,7 +88,7 @@ def fit_ensemble(
     from ensemble.bundle import check_target, save_bundle
     from ensemble.finished_fits import work_folder
     from ensemble.fitting import fit_bundle
-    from ensemble.search_settings import read_member_settings
+    from ensemble.tuning.settings import read_member_settings
     from features.table import read_table
 
     table = read_table(source)
@@ -253,8 +253,8 @@ def ablate(
 
     Example: python cli.py ablate bundle/ -o ablation/ --views features.parquet
     """
-    from ensemble.ablation import ablate as measure
-    from ensemble.ablation_views import score_without_views
+    from ensemble.ablation.leaving_out import ablate as measure
+    from ensemble.ablation.views import score_without_views
     from ensemble.bundle import load_bundle
     from features.table import read_table
     from reports.results import read_results, write_results
@@ -307,7 +307,7 @@ def tune(
 
     Example: python cli.py tune features.parquet -o study/ --members svm,xgb --trials 50
     """
-    from ensemble.search import tune as search
+    from ensemble.tuning.search import tune as search
     from features.table import read_table
     from reports.tuning_page import create_tuning_page
 

@@ -11,7 +11,7 @@ import pandas as pd
 from ensemble.bundle import CLIP
 from ensemble.labelled_rows import LabelledRows
 from ensemble.members import keeps_folds
-from ensemble.nuisance import NuisanceAudit
+from ensemble.nuisance.audit import NuisanceAudit
 from ensemble.results_tables import component_frame, score_frame
 from ensemble.stacking import StackingEnsembleClassifier
 from ensemble.versions import library_versions

@@ -20,12 +20,12 @@ from ensemble.bundle import CLIP, Bundle
 from ensemble.fit_results import gather_results
 from ensemble.labelled_rows import LabelledRows
 from ensemble.members import Member
-from ensemble.nuisance import NuisanceAudit, audit_nuisance
-from ensemble.nuisance_table import measure_nuisance, nuisance_names
+from ensemble.nuisance.audit import NuisanceAudit, audit_nuisance
+from ensemble.nuisance.table import measure_nuisance, nuisance_names
 from ensemble.recipes import DEFAULT_MEMBERS, MemberSettings, create_members, is_deep
-from ensemble.search_settings import MemberParameters, create_final_estimator
 from ensemble.stacking import StackingEnsembleClassifier
 from ensemble.trained_run import TrainedRun, check_run, is_run
+from ensemble.tuning.settings import MemberParameters, create_final_estimator
 from ensemble.views import read_view
 from features.feature_set import NUISANCE, grouped_columns
 from features.folds import hash_folds
@@ -77,8 +77,9 @@ def fit_bundle(
         than of the sound. One whose columns are given takes those in any case.
     audit : bool
         Whether the results say how far the training rows' labels could be guessed from how the
-        clips were recorded: see `ensemble.nuisance`. The sound is read once more for it, unless the
-        table has the features of `nuisance-v1`; not if it would have to be fetched from a URI.
+        clips were recorded: see `ensemble.nuisance.audit`. The sound is read once more for it,
+        unless the table has the features of `nuisance-v1`; not if it would have to be fetched
+        from a URI.
     nested : bool
         Whether out-of-fold scores are the strict ones: see `StackingEnsembleClassifier`. With K
         folds a member is fitted K (K - 1) / 2 more times.
@@ -87,7 +88,7 @@ def fit_bundle(
         `ensemble.finished_fits`. `save_bundle` removes it.
     settings : MemberParameters or None
         Settings of members and final estimator in place of the ready-made ones, as `tune` finds
-        them: see `ensemble.search_settings`.
+        them: see `ensemble.tuning.settings`.
     n_jobs : int or None
         Worker processes; the numbers don't depend on it.
     random_state : int

@@ -16,7 +16,7 @@ from classical.logistic import OneVsRestLogisticClassifier
 from classical.svm import OneVsRestSVMClassifier
 from ensemble.bundle import CLIP
 from ensemble.members import Member
-from ensemble.search_settings import settle_member
+from ensemble.tuning.settings import settle_member
 
 DEFAULT_MEMBERS = ("svm", "xgb", "crnn")
 
@@ -42,7 +42,7 @@ class MemberSettings:
         Where deep members keep decoded clips, so that folds decode them once.
     parameters : mapping of str to mapping
         Settings of classical members in place of the ready-made ones, by name: see
-        `ensemble.search_settings`.
+        `ensemble.tuning.settings`.
     """
 
     feature_names: Sequence[str]

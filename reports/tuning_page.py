@@ -44,7 +44,7 @@ def create_tuning_page(
     Parameters
     ----------
     tuning : mapping
-        As described above; `ensemble.search.Tuning.as_dict` gives it.
+        As described above; `ensemble.tuning.search.Tuning.as_dict` gives it.
     out_dir : str or Path
         Gets ``index.html``, ``tuning.json`` and ``figures/``, whole or not at all. An older page
         there is replaced.

@@ -8,8 +8,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
-from ensemble.ablation import ablate
-from ensemble.ablation_views import score_without_views
+from ensemble.ablation.leaving_out import ablate
+from ensemble.ablation.views import score_without_views
 from ensemble.bundle import Bundle
 from ensemble.results_tables import score_frame
 from ensemble.stacking import StackingEnsembleClassifier

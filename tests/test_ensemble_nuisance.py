@@ -8,12 +8,12 @@ import pytest
 import soundfile
 from sklearn.naive_bayes import GaussianNB
 
-import ensemble.nuisance_table as nuisance_table
+import ensemble.nuisance.table as nuisance_table
 from ensemble.fitting import fit_bundle
 from ensemble.members import Member
-from ensemble.nuisance import audit_nuisance
-from ensemble.nuisance_scores import score_block
-from ensemble.nuisance_table import VARIABLES, measure_nuisance, nuisance_names
+from ensemble.nuisance.audit import audit_nuisance
+from ensemble.nuisance.scores import score_block
+from ensemble.nuisance.table import VARIABLES, measure_nuisance, nuisance_names
 from features.extraction import extract_table
 from features.manifest import make_manifest
 
