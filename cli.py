@@ -25,6 +25,7 @@ from commands.models import ablate, evaluate, fit_ensemble, predict, tune
 from commands.ranking import rank
 from commands.reporting import listen, report, stats
 from commands.synthesis import mix, render
+from commands.training import augmentations, embed, train
 
 # Exit code after Ctrl-C: 128 and the number of the signal.
 INTERRUPTED = 130
@@ -56,6 +57,9 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "extract": extract,
     "rank": rank,
     "tune": tune,
+    "train": train,
+    "embed": embed,
+    "augmentations": augmentations,
     "fit-ensemble": fit_ensemble,
     "evaluate": evaluate,
     "ablate": ablate,

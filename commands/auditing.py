@@ -16,8 +16,10 @@ from commands.sources import read_source
 
 if TYPE_CHECKING:
     from ensemble.labels.audit import LabelAudit
+    from ensemble.labels.cleaning import CleaningEffect
     from ensemble.nuisance.audit import NuisanceAudit
     from features.manifest import Manifest
+    from reports.results import Results
 
 
 def audits() -> None:
@@ -82,6 +84,15 @@ def audit_labels(
     ] = None,
     top: Annotated[int, typer.Option(help="Clips on the page.", min=1)] = 50,
     model: Annotated[str, typer.Option(help="Whose out-of-fold scores to take.")] = "stack",
+    effect: Annotated[
+        Path | None,
+        typer.Option(help="Its feature table: measures what cleaning gains, too (fits anew)."),
+    ] = None,
+    way: Annotated[
+        str, typer.Option(help="What --effect does with suspect labels: remove or relabel.")
+    ] = "remove",
+    member: Annotated[str, typer.Option(help="The model that --effect fits.")] = "svm",
+    jobs: Jobs = -1,
     seed: Seed = 0,
 ) -> None:
     """List clips whose labels are likely wrong, with a page to hear them and a table to edit.
@@ -89,27 +100,76 @@ def audit_labels(
     Example: python cli.py audit labels bundle/ -o audit/ --source manifest.csv
     """
     from ensemble.labels.audit import audit_labels as audit
-    from ensemble.labels.audit_files import MARKERS, check_audit_place, write_audit
+    from ensemble.labels.audit_files import MARKERS, check_audit_place, write_audit, write_effect
     from reports.results import read_results
     from reports.staging import staged_directory
 
     check_audit_place(output)
     check_place(output)
     clips = None if source is None else read_source(source, None)
-    found = audit(read_results(bundle), model=model, seed=seed)
+    results = read_results(bundle)
+    found = audit(results, model=model, seed=seed)
+    gained = None
+    if effect is not None:
+        gained = _measure_effect(results, effect, way=way, member=member, jobs=jobs, seed=seed)
     with staged_directory(output, markers=MARKERS) as folder:
         write_audit(found, folder)
+        if gained is not None:
+            write_effect(gained, folder)
         if clips is not None:
-            _write_page(found, clips, folder / "index.html", title=bundle.name, top=top)
+            _write_page(found, gained, clips, folder / "index.html", title=bundle.name, top=top)
     for sentence in found.sentences:
         say(sentence)
+    if gained is not None:
+        _say_effect(gained)
     say(f"suspects: {output / 'suspects.csv'}")
     if clips is not None:
         say(f"page: {output / 'index.html'}")
     tell(f"to correct them, edit {output / 'relabel.csv'}, then: manifest --relabel")
 
 
-def _write_page(found: LabelAudit, clips: Manifest, path: Path, *, title: str, top: int) -> None:
+def _measure_effect(
+    results: Results, source: Path, *, way: str, member: str, jobs: int, seed: int
+) -> CleaningEffect:
+    from ensemble.labels.cleaning import measure_cleaning
+    from features.table import read_table
+
+    table = read_table(source)
+    missing = results.clips.index.difference(table.values.index)
+    if len(missing):
+        raise ValueError(
+            f"{source} lacks {len(missing)} of the bundle's {len(results.clips)} clips, such as "
+            f"{missing[0]}: name the feature table that the bundle was fitted on"
+        )
+    with progress_bar("effect", "fits") as progress:
+        return measure_cleaning(
+            table, member=member, way=way, task=results.task, n_jobs=jobs, seed=seed,
+            progress=progress,
+        )  # fmt: skip
+
+
+def _say_effect(effect: CleaningEffect) -> None:
+    told = effect.as_dict()
+    gain, low, high = (told["gain"][end] for end in ("value", "low", "high"))
+    table = Table("trained on", Column(effect.metric, justify="right"), "95 % interval", box=None)
+    table.add_row("labels as given", number(told["given"]), "")
+    table.add_row("cleaned labels", number(told["cleaned"]), "")
+    interval = "" if low is None or high is None else f"{low:+.3f} to {high:+.3f}"
+    table.add_row("gain", "-" if gain is None else f"{gain:+.3f}", interval)
+    out.print(table)
+    for sentence in effect.sentences:
+        say(sentence)
+
+
+def _write_page(
+    found: LabelAudit,
+    gained: CleaningEffect | None,
+    clips: Manifest,
+    path: Path,
+    *,
+    title: str,
+    top: int,
+) -> None:
     from features.audio import AudioDecodeError, load_audio
     from reports.label_audit_page import Suspect, create_label_audit_page
     from reports.listening_sheet import Sample
@@ -145,6 +205,7 @@ def _write_page(found: LabelAudit, clips: Manifest, path: Path, *, title: str, t
         sentences=found.sentences,
         rates=found.labels,
         n_suspects=len(found.suspects),
+        effect=None if gained is None else gained.as_dict(),
         notes=notes,
     )
 

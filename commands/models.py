@@ -67,6 +67,12 @@ def fit_ensemble(
     settings: Annotated[
         Path | None, typer.Option(help="Settings of members: best.yaml, from tune.")
     ] = None,
+    calibration: Annotated[
+        str,
+        typer.Option(
+            help="How scores become frequencies: choose, none, sigmoid, isotonic, temperature."
+        ),
+    ] = "choose",
     nested: Annotated[
         bool,
         typer.Option("--nested", help="Score the stack strictly; takes some three times as long."),
@@ -105,6 +111,7 @@ def fit_ensemble(
             audit=not no_audit,
             add=add or (),
             settings=None if settings is None else read_member_settings(settings),
+            calibration=calibration,
             nested=nested,
             work_dir=None if no_resume else work_folder(output),
             n_jobs=jobs,
@@ -151,7 +158,7 @@ def evaluate(
 
 
 def _say_scores(results: Results, metrics: Sequence[str] | None = None) -> None:
-    """Show every model's headline scores, the stack first."""
+    """Show every model's headline scores, the stack first; say what the stack is better by."""
     from reports.evaluation import evaluate
 
     scores = evaluate(results, metrics=metrics)
@@ -163,6 +170,9 @@ def _say_scores(results: Results, metrics: Sequence[str] | None = None) -> None:
         table.add_row(model, *(number(leaves[name]["value"]) for name in names), interval)
     out.print(f"evaluated on: {scores['evaluated_on']}")
     out.print(table)
+    for rival in ("stack_vs_best_member", "stack_vs_average"):
+        if rival in scores["comparison"]:
+            say(scores["comparison"][rival]["sentence"])
 
 
 def predict(

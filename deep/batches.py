@@ -1,7 +1,7 @@
-"""Windows of clips, and batches of windows of similar length.
+"""Batches of windows of similar length, and their waveforms side by side.
 
-Conventions: a window is a row of an int64 array (clip row, start, stop), in samples. Everything
-random comes from a generator made from the seed and the epoch, so an epoch can be repeated alone.
+Everything random comes from a generator made from the seed and the epoch, so an epoch can be
+repeated alone.
 """
 
 from __future__ import annotations
@@ -12,65 +12,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from deep.clips import Waveforms
+from deep.clips import Waveforms, WaveformStore
+from deep.windows import covering_windows as covering_windows
+from deep.windows import random_windows as random_windows
 
 # Batches sorted together: large enough for little padding, small enough to stay random.
 BATCHES_PER_BUCKET = 8
 
+# Batches of a bounded number of samples hold at least so many of the longest windows: with two, an
+# odd number of windows could not be dealt without leaving one alone or breaking the bound.
+MIN_PER_TOTAL = 3
 
-def random_windows(lengths: np.ndarray, max_length: int, rng: np.random.Generator) -> np.ndarray:
-    """Cut one window from each clip, at a random place where the clip is longer.
-
-    Parameters
-    ----------
-    lengths : np.ndarray of shape (n_samples,), int64
-        Clip lengths in samples.
-    max_length : int
-        Longest window in samples.
-    rng : np.random.Generator
-        Source of the starts.
-
-    Returns
-    -------
-    np.ndarray of shape (n_samples, 3), int64
-        Windows (row, start, stop), in the order of the rows.
-    """
-    sizes = np.minimum(lengths, max_length)
-    starts = rng.integers(0, lengths - sizes + 1)
-    return np.column_stack([np.arange(len(lengths)), starts, starts + sizes])
-
-
-def covering_windows(length: int, max_length: int) -> np.ndarray:
-    """Cover one clip by windows that overlap by at least one half.
-
-    Parameters
-    ----------
-    length : int
-        Clip length in samples.
-    max_length : int
-        Longest window in samples.
-
-    Returns
-    -------
-    np.ndarray of shape (n_windows, 2), int64
-        Windows (start, stop), evenly spaced, the last one ending where the clip ends; one window
-        if the clip is short enough.
-
-    Examples
-    --------
-    >>> covering_windows(10, 4).tolist()
-    [[0, 4], [2, 6], [4, 8], [6, 10]]
-    """
-    if length <= max_length:
-        return np.array([[0, length]])
-    hop = max(1, max_length // 2)
-    n_windows = 1 + -(-(length - max_length) // hop)
-    starts = np.linspace(0, length - max_length, n_windows).round().astype(np.int64)
-    return np.column_stack([starts, starts + max_length])
+# Share of the samples in batches that may be padding before larger buckets are sorted together.
+MAX_PADDING = 0.1
 
 
 def length_batches(
-    lengths: np.ndarray, batch_size: int, *, rng: np.random.Generator | None = None
+    lengths: np.ndarray,
+    batch_size: int,
+    *,
+    max_total: int | None = None,
+    rng: np.random.Generator | None = None,
 ) -> list[np.ndarray]:
     """Deal positions into batches of similar length.
 
@@ -79,26 +41,128 @@ def length_batches(
     lengths : np.ndarray of shape (n_windows,)
         Lengths to deal by.
     batch_size : int
-        Largest batch; batches are of nearly equal size.
+        Largest batch; batches are of nearly equal size. Where a window would be left alone, a
+        batch has one more: normalisation over a batch needs two.
+    max_total : int or None
+        Most samples of a batch, padding included, so that batches of long windows are smaller
+        and memory is bounded; None means no bound.
     rng : np.random.Generator or None
-        Shuffles first and deals within buckets of some batches; None sorts everything.
+        Shuffles first and deals within buckets of some batches, which are larger where that is
+        needed to keep padding low; None sorts everything.
 
     Returns
     -------
     list of np.ndarray, int64
         Positions of each batch; every position once.
+
+    Raises
+    ------
+    ValueError
+        If `max_total` cannot hold three of the longest windows.
     """
+    if max_total is not None and max_total < MIN_PER_TOTAL * lengths.max():
+        raise ValueError(
+            f"a batch must have room for {MIN_PER_TOTAL} windows of {lengths.max()} samples, the "
+            f"longest, got room for {max_total} samples"
+        )
+
+    def cut(bucket: np.ndarray) -> list[np.ndarray]:
+        bucket = bucket[np.argsort(lengths[bucket], kind="stable")]
+        if max_total is None:
+            return _cut_evenly(bucket, batch_size)
+        return _cut_by_total(bucket, lengths, batch_size, max_total)
+
     n_windows = len(lengths)
     if rng is None:
-        order = np.argsort(lengths, kind="stable")
-        return np.array_split(order, max(1, -(-n_windows // batch_size)))
+        return cut(np.arange(n_windows))
     order = rng.permutation(n_windows)
-    n_buckets = max(1, -(-n_windows // (batch_size * BATCHES_PER_BUCKET)))
-    batches: list[np.ndarray] = []
-    for bucket in np.array_split(order, n_buckets):
-        bucket = bucket[np.argsort(lengths[bucket], kind="stable")]
-        batches += np.array_split(bucket, max(1, -(-len(bucket) // batch_size)))
-    return [batches[i] for i in rng.permutation(len(batches))]
+    typical_size = batch_size
+    if max_total is not None:
+        typical_size = min(batch_size, max(1, int(max_total / lengths.mean())))
+    batches_per_bucket = BATCHES_PER_BUCKET
+    while True:
+        n_buckets = max(1, -(-n_windows // (typical_size * batches_per_bucket)))
+        batches = [batch for bucket in np.array_split(order, n_buckets) for batch in cut(bucket)]
+        if n_buckets == 1 or padding_share(lengths, batches) <= MAX_PADDING:
+            return [batches[i] for i in rng.permutation(len(batches))]
+        batches_per_bucket *= 2
+
+
+def _cut_evenly(bucket: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    n_batches = min(-(-len(bucket) // batch_size), len(bucket) // 2)
+    return np.array_split(bucket, max(1, n_batches))
+
+
+def _cut_by_total(
+    bucket: np.ndarray, lengths: np.ndarray, batch_size: int, max_total: int
+) -> list[np.ndarray]:
+    """Cut off, from the longest on, as many as fit together."""
+    batches, stop = [], len(bucket)
+    while stop:
+        size = min(batch_size, max_total // int(lengths[bucket[stop - 1]]), stop)
+        batches.append(bucket[stop - size : stop])
+        stop -= size
+    # What is left over at the short end may be few, or one: the last two then share evenly.
+    if len(batches) > 1 and len(batches[-1]) < len(batches[-2]):
+        rest = bucket[: len(batches[-1]) + len(batches[-2])]
+        batches[-2:] = _cut_evenly(rest, -(-len(rest) // 2))
+    return batches
+
+
+def padding_share(lengths: np.ndarray, batches: Sequence[np.ndarray]) -> float:
+    """Give the share of all samples in batches that are padding.
+
+    Parameters
+    ----------
+    lengths : np.ndarray of shape (n_windows,)
+        Lengths of the windows.
+    batches : sequence of np.ndarray
+        Positions of each batch.
+
+    Returns
+    -------
+    float
+        From 0 to below 1.
+
+    Examples
+    --------
+    >>> padding_share(np.array([1, 3, 4]), [np.array([0, 1]), np.array([2])])
+    0.2
+    """
+    padded = sum(len(batch) * int(lengths[batch].max()) for batch in batches)
+    return (padded - sum(int(lengths[batch].sum()) for batch in batches)) / padded
+
+
+def load_batch(
+    store: Waveforms, windows: np.ndarray, *, pin: bool = False
+) -> tuple[Tensor, Tensor]:
+    """Load the waveforms of some windows, zero-padded to a common length.
+
+    Parameters
+    ----------
+    store : WaveformStore or sequence of np.ndarray
+        Waveforms by row.
+    windows : np.ndarray of shape (n_samples, 3), int64
+        Windows (row, start, stop).
+    pin : bool
+        Whether to put them where a GPU can copy from while the processor goes on.
+
+    Returns
+    -------
+    waveforms : Tensor of shape (n_samples, longest), float32
+        Zero past each end.
+    lengths : Tensor of shape (n_samples,), int64
+        Valid samples of each.
+    """
+    lengths = windows[:, 2] - windows[:, 1]
+    waveforms = torch.empty(len(windows), int(lengths.max()), pin_memory=pin)
+    for line, length, (row, start, stop) in zip(waveforms.numpy(), lengths, windows, strict=True):
+        if isinstance(store, WaveformStore):
+            store.read_window(row, start, line[:length])
+        else:
+            line[:length] = store[row][start:stop]
+        line[length:] = 0.0
+    return waveforms, torch.from_numpy(lengths)
 
 
 def collate(waveforms: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -116,17 +180,14 @@ def collate(waveforms: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     lengths : Tensor of shape (n_samples,), int64
         Valid samples of each.
     """
-    lengths = torch.tensor([len(waveform) for waveform in waveforms])
-    batch = torch.zeros(len(waveforms), int(lengths.max()))
-    for row, waveform in zip(batch, waveforms, strict=True):
-        row[: len(waveform)] = torch.from_numpy(np.array(waveform, dtype=np.float32))
-    return batch, lengths
+    windows = [(row, 0, len(waveform)) for row, waveform in enumerate(waveforms)]
+    return load_batch(waveforms, np.array(windows))
 
 
 def window_batches(
     store: Waveforms, windows: np.ndarray, batches: Sequence[np.ndarray]
 ) -> Iterator[tuple[np.ndarray, Tensor, Tensor]]:
-    """Load the waveforms of each batch.
+    """Load the waveforms of each batch, one after the other.
 
     Parameters
     ----------
@@ -142,10 +203,9 @@ def window_batches(
     positions : np.ndarray of shape (batch_size,), int64
         The batch's positions in `windows`.
     waveforms : Tensor of shape (batch_size, longest), float32
-        See `collate`.
+        See `load_batch`.
     lengths : Tensor of shape (batch_size,), int64
-        See `collate`.
+        See `load_batch`.
     """
     for positions in batches:
-        cuts = [store[row][start:stop] for row, start, stop in windows[positions]]
-        yield positions, *collate(cuts)
+        yield positions, *load_batch(store, windows[positions])

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-import copy
 import os
-import tempfile
-import warnings
+from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags, check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Tags
 
-from deep.augmentation import Augmentation
-from deep.backbones.network import AudioNetwork
-from deep.backbones.registry import create_backbone
-from deep.checkpoint import read_checkpoint, write_checkpoint
-from deep.clips import WaveformStore, check_clips
-from deep.holdout import hold_out
-from deep.inference import forward_clips, reproducible_arithmetic, resolve_device
-from deep.losses import make_losses
+from deep.augmentation.augmentation import Augmentation
+from deep.clips import check_clips
+from deep.labelled_clips import (
+    LabelledClips,
+    check_labelled_clips,
+    find_absent,
+    load_data,
+    open_store,
+    split_rows,
+)
+from deep.partial_fitting import encode_known, train_one_epoch_more
+from deep.preparation import (
+    check_settings,
+    create_engine_losses,
+    draw_seed,
+    engine_settings,
+    fit_frontend,
+    open_training,
+    own_arithmetic,
+    start_network,
+)
 from deep.progress import epoch_reporter
-from deep.schedule import Clock
-from deep.targets import Targets, encode_labels
-from deep.training import Report, TrainingRecord, TrainingSettings, train_network
-from deep.training_data import TrainingData
+from deep.trained_classifier import TrainedClassifier
+from deep.training.averaging import Weights
+from deep.training.clock import Clock
+from deep.training.logs import event_log
+from deep.training.loop import train_network
+from deep.training.processes import joined_processes, process_number
+from deep.training.record import Report, TrainingRecord
+from deep.training.settings import Scoring
 
-# Logit of a class that training never saw: a probability of one in a thousand.
-ABSENT_LOGIT = float(np.log(0.001 / 0.999))
 
-
-class AudioBackboneClassifier(ClassifierMixin, BaseEstimator):
+class AudioBackboneClassifier(TrainedClassifier):
     """Train a deep backbone on clips and predict class probabilities.
 
     Parameters
@@ -43,36 +52,83 @@ class AudioBackboneClassifier(ClassifierMixin, BaseEstimator):
         A name from `list_backbones`.
     backbone_params : dict or None
         Options of the backbone; None means its defaults.
+    pretrained : str, path-like or None
+        Folder of a pre-trained backbone to start from, which must be of the same kind; None
+        starts from random weights.
     sr : int
         Sampling rate in Hz that the network works at.
     source_sr : int or None
         Sampling rate in Hz of clips given as arrays; None means `sr`.
     max_seconds : float
-        Longest window. Training takes a random window of a longer clip in each epoch; prediction
-        covers it by windows with 50 % overlap and averages logits or embeddings.
+        Longest window. Prediction covers a longer clip by windows with 50 % overlap and averages
+        logits or embeddings.
+    windows : str
+        What training sees of a longer clip in an epoch: ``"random"``, ``"loudest"`` or ``"all"``;
+        see `deep.windows`.
+    sampling : str
+        Which clips an epoch takes: ``"all"`` once each, or ``"balanced"``; see `deep.sampling`.
     epochs : int
         Passes over the training clips.
     minutes : float or None
-        Ceiling on the wall clock of `fit`, decoding included; None means none. The learning rate
-        is annealed to its end by the ceiling, and ``stopped_by_`` then is ``"time"``. Runs that
-        the clock ends are not deterministic.
+        Ceiling on the wall clock of `fit`, decoding and what an interrupted run had spent
+        included; None means none. The learning rate is annealed to its end by the ceiling, and
+        ``stopped_by_`` then is ``"time"``. Runs that the clock ends are not deterministic.
     patience : int or None
-        Epochs without a better validation loss before stopping; None means never.
+        Epochs without a better one before stopping; None means never.
+    scoring : str, callable or None
+        What tells a better epoch: a scikit-learn scorer, of whole validation clips, by name or as
+        ``scorer(estimator, X, y)``; None means the validation loss. See `score_clips` for labels
+        that were never annotated.
+    keep : str
+        Weights of which epochs are kept: ``"best"`` or ``"last"``.
+    average : int
+        How many such epochs are averaged, if their average is no worse than the best.
+    ema_decay : float or None
+        Share that an exponential moving average of the weights keeps with each step, such as
+        0.999; the average is what is validated and kept. None means no average.
     batch_size : int
         Clips per step.
+    accumulate : int
+        Parts that a batch is computed in, for less memory, or for that many processes.
     learning_rate : float
-        Peak of the one-cycle schedule.
+        Peak of the schedule.
+    schedule : str
+        ``"one-cycle"``, ``"cosine-restarts"``, ``"step"``, ``"exponential"``, ``"plateau"`` or
+        ``"constant"``; see `deep.training.schedules`.
+    schedule_params : dict or None
+        Options of the schedule; None means its defaults.
+    warm_up_epochs : float
+        Epochs in which the rate first rises geometrically to where the schedule starts.
+    head_epochs : int
+        Epochs before those in which only the head is trained and the rest is frozen, at a rate
+        that rises geometrically to the peak; for backbones that come with weights.
+    unfreeze_from : str or None
+        Name of the first module, in the network's order, that is trained at all besides, such as
+        ``"backbone.lstm"``; None means the whole network.
+    layer_decay : float
+        Each layer learns at the rate of the next one, nearer to the head, times this.
     weight_decay : float
-        Of AdamW.
+        Of AdamW; never of biases and normalisations.
+    clip_norm : float or None
+        Largest norm of a step's gradient; None means any.
+    precision : str
+        ``"float32"``, ``"bfloat16"``, or ``"auto"``: bfloat16 on CUDA.
+    compile : bool
+        Whether the backbone is compiled by `torch.compile` for training.
+    loss : str
+        A name from `list_losses`; ``"auto"`` is the cross-entropy of the task.
+    loss_params : dict or None
+        Options of the loss; None means its defaults.
     label_smoothing : float
         Share of each target that is spread over the other classes.
+    class_weight : None or "balanced"
+        Weight classes in the loss by their rarity.
     validation_fraction : float
         Share of the clips, in whole groups, held out for early stopping; 0 trains on all and
         keeps the last weights.
-    augment : bool or Augmentation
-        Whether training batches are augmented, and how.
-    class_weight : None or "balanced"
-        Weight classes in the loss by their rarity.
+    augment : bool, str, dict or Augmentation
+        How training batches are augmented: a recipe or its name, see `create_augmentation`; True
+        means ``"default"``, False not at all.
     cache_dir : str, path-like or None
         Where decoded clips are kept between fits; None decodes once per fit into a temporary
         folder.
@@ -84,6 +140,8 @@ class AudioBackboneClassifier(ClassifierMixin, BaseEstimator):
         side by side instead.
     random_state : int, RandomState or None
         Seed of weights, crops, batches, dropout and augmentation.
+    tensorboard : bool
+        Whether learning curves are also written as TensorBoard's event files into `work_dir`.
     verbose : bool
         Whether each epoch is shown: a progress bar on a terminal, lines in a pipe.
 
@@ -100,9 +158,13 @@ class AudioBackboneClassifier(ClassifierMixin, BaseEstimator):
     stopped_by_ : str
         ``"epochs"``, ``"patience"`` or ``"time"``.
     best_epoch_ : int
-        The epoch whose weights were kept.
+        The best epoch.
+    kept_epochs_ : list of int
+        The epochs whose weights, averaged if there are several, were kept.
+    pretrained_on_ : dict or None
+        What the weights that it started from were trained on.
     validation_rows_ : np.ndarray, int64
-        Rows of `X` that were held out to choose that epoch; not kept in a saved model.
+        Rows of `X` that were held out to choose them; not kept in a saved model.
     absent_ : np.ndarray of shape (n_classes,), bool
         Labels without a positive in the training rows.
     average_folds : bool
@@ -124,55 +186,109 @@ class AudioBackboneClassifier(ClassifierMixin, BaseEstimator):
     average_folds = True
     # Groups are asked for wherever scikit-learn routes metadata: without them takes of one note
     # would sit on both sides of the validation split.
-    __metadata_request__fit = {"groups": True, "on_epoch": False}
+    __metadata_request__fit = {
+        "groups": True,
+        "validation": False,
+        "soft_targets": False,
+        "on_epoch": False,
+        "work_dir": False,
+    }
 
     def __init__(
         self,
         backbone: str = "crnn",
         *,
         backbone_params: dict[str, Any] | None = None,
+        pretrained: str | os.PathLike[str] | None = None,
         sr: int = 22050,
         source_sr: int | None = None,
         max_seconds: float = 2.0,
+        windows: str = "random",
+        sampling: str = "all",
         epochs: int = 25,
         minutes: float | None = None,
         patience: int | None = 10,
+        scoring: Scoring = None,
+        keep: str = "best",
+        average: int = 1,
+        ema_decay: float | None = None,
         batch_size: int = 32,
+        accumulate: int = 1,
         learning_rate: float = 3e-3,
+        schedule: str = "one-cycle",
+        schedule_params: dict[str, Any] | None = None,
+        warm_up_epochs: float = 0.0,
+        head_epochs: int = 0,
+        unfreeze_from: str | None = None,
+        layer_decay: float = 1.0,
         weight_decay: float = 1e-2,
+        clip_norm: float | None = 2.0,
+        precision: str = "auto",
+        compile: bool = False,
+        loss: str = "auto",
+        loss_params: dict[str, Any] | None = None,
         label_smoothing: float = 0.05,
-        validation_fraction: float = 0.15,
-        augment: bool | Augmentation = True,
         class_weight: str | None = None,
+        validation_fraction: float = 0.15,
+        augment: bool | str | dict[str, Any] | Augmentation = True,
         cache_dir: str | os.PathLike[str] | None = None,
         device: str = "auto",
         n_jobs: int | None = None,
         random_state: int | np.random.RandomState | None = None,
+        tensorboard: bool = False,
         verbose: bool = False,
     ) -> None:
         self.backbone = backbone
         self.backbone_params = backbone_params
+        self.pretrained = pretrained
         self.sr = sr
         self.source_sr = source_sr
         self.max_seconds = max_seconds
+        self.windows = windows
+        self.sampling = sampling
         self.epochs = epochs
         self.minutes = minutes
         self.patience = patience
+        self.scoring = scoring
+        self.keep = keep
+        self.average = average
+        self.ema_decay = ema_decay
         self.batch_size = batch_size
+        self.accumulate = accumulate
         self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.schedule_params = schedule_params
+        self.warm_up_epochs = warm_up_epochs
+        self.head_epochs = head_epochs
+        self.unfreeze_from = unfreeze_from
+        self.layer_decay = layer_decay
         self.weight_decay = weight_decay
+        self.clip_norm = clip_norm
+        self.precision = precision
+        self.compile = compile
+        self.loss = loss
+        self.loss_params = loss_params
         self.label_smoothing = label_smoothing
+        self.class_weight = class_weight
         self.validation_fraction = validation_fraction
         self.augment = augment
-        self.class_weight = class_weight
         self.cache_dir = cache_dir
         self.device = device
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.tensorboard = tensorboard
         self.verbose = verbose
 
     def fit(
-        self, X: Any, y: Any, groups: Any = None, *, on_epoch: Report | None = None
+        self,
+        X: Any,
+        y: Any,
+        groups: Any = None,
+        *,
+        validation: Any = None,
+        soft_targets: Any = None,
+        on_epoch: Report | None = None,
+        work_dir: str | os.PathLike[str] | None = None,
     ) -> AudioBackboneClassifier:
         """Train.
 
@@ -185,8 +301,101 @@ class AudioBackboneClassifier(ClassifierMixin, BaseEstimator):
         groups : array-like of shape (n_samples,) or None
             Clips of one group stay on one side of the validation split; None means that each
             clip is its own.
+        validation : array-like of shape (n_samples,), bool, or None
+            Clips that are held out as they are told, whatever ``validation_fraction``; None deals
+            whole groups.
+        soft_targets : array-like of shape (n_samples, n_classes) or None
+            What is learned in place of the labels, such as the probabilities of a teacher that
+            never saw what this network will be judged by; a column for each class, sorted, or as
+            in an indicator. Validation, balance and which labels are absent go by `y`.
         on_epoch : callable or None
-            Called with each entry of ``history_``.
+            Called with each new entry of ``history_``.
+        work_dir : path-like or None
+            A folder of this training alone, for its checkpoints and logs. After an interruption
+            the same call goes on from the last finished epoch, and on a CPU ends with the same
+            weights, bit for bit, as without one. None keeps nothing.
+
+        Returns
+        -------
+        AudioBackboneClassifier
+            Itself.
+
+        Raises
+        ------
+        AudioDecodeError
+            If a clip cannot be decoded.
+        ImportError
+            If TensorBoard is wanted and not installed.
+        ValueError
+            If settings, labels or groups do not fit, `work_dir` holds another training, or the
+            loss does not stay finite.
+        """
+        check_settings(self, work_dir)
+        clock = Clock(None if self.minutes is None else 60 * self.minutes)
+        given = check_labelled_clips(
+            X, y, groups=groups, validation=validation, soft_targets=soft_targets
+        )
+        self.classes_, self.multi_label_ = given.targets.classes, given.targets.multi_label
+        with ExitStack() as stack:
+            stack.enter_context(joined_processes())
+            rows, record = self._train(stack, given, clock, on_epoch, work_dir)
+        self._optimizer_tensors: Weights = {}
+        self.history_, self.stopped_by_ = record.history, record.stopped_by
+        self.best_epoch_, self.kept_epochs_ = record.best_epoch, record.kept_epochs
+        self.validation_rows_, self.absent_ = rows[1], find_absent(given.targets, rows[0])
+        return self
+
+    def _train(
+        self,
+        stack: ExitStack,
+        given: LabelledClips,
+        clock: Clock,
+        on_epoch: Report | None,
+        work_dir: str | os.PathLike[str] | None,
+    ) -> tuple[tuple[np.ndarray, np.ndarray], TrainingRecord]:
+        """Make and train the network; give training and validation rows, and how it went."""
+        self._seed, checkpoints = open_training(stack, self, work_dir, given)
+        settings = engine_settings(self, seed=self._seed, multi_label=self.multi_label_)
+        device = stack.enter_context(own_arithmetic(self, self._seed))
+        network = start_network(self, len(self.classes_)).to(device)
+        rows = split_rows(given, fraction=self.validation_fraction, seed=self._seed)
+        data = load_data(self, open_store(stack, self, given.clips), given, *rows)
+        fit_frontend(network, data, settings)
+        first = process_number() == 0
+        shown = epoch_reporter(self.epochs, verbose=self.verbose and first, budget_s=clock.budget_s)
+        reporter = stack.enter_context(shown)
+        reports = [reporter.on_epoch, *filter(None, [on_epoch])]
+        if self.tensorboard and work_dir is not None and first:
+            reports.append(stack.enter_context(event_log(Path(work_dir))))
+        record = train_network(
+            network,
+            data,
+            settings=settings,
+            losses=create_engine_losses(self, network, data),
+            classes=self.classes_,
+            clock=clock,
+            checkpoints=checkpoints,
+            on_epoch=_all_of(reports),
+            on_step=reporter.on_step,
+        )
+        self.network_ = network
+        return rows, record
+
+    def partial_fit(self, X: Any, y: Any, *, classes: Any = None) -> AudioBackboneClassifier:
+        """Train one more epoch, on these clips alone, at the peak learning rate.
+
+        Nothing is held out, averaged or frozen for a time, since no end is known; the optimiser
+        goes on from call to call, but not through a saved model. The frontend's normalisation is
+        that of the first clips.
+
+        Parameters
+        ----------
+        X : sequence, DataFrame with one column, or np.ndarray
+            Clips; see `fit`.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            Their labels; see `fit`.
+        classes : array-like of shape (n_classes,) or None
+            All classes there will ever be; needed by the first call unless `y` is an indicator.
 
         Returns
         -------
@@ -198,301 +407,47 @@ class AudioBackboneClassifier(ClassifierMixin, BaseEstimator):
         AudioDecodeError
             If a clip cannot be decoded.
         ValueError
-            If settings, labels or groups do not fit.
+            If settings or labels do not fit, there are new classes, or the loss does not stay
+            finite.
         """
-        self._check_settings()
-        clock = Clock(None if self.minutes is None else 60 * self.minutes)
+        check_settings(self)
         clips = check_clips(X)
-        targets = encode_labels(y, n_samples=len(clips))
-        groups = _check_groups(groups, len(clips))
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        device = resolve_device(self.device)
-        self.classes_, self.multi_label_ = targets.classes, targets.multi_label
-        with ExitStack() as stack:
-            stack.enter_context(reproducible_arithmetic())
-            cuda = [device] if device.type == "cuda" else []
-            stack.enter_context(torch.random.fork_rng(devices=cuda))
-            torch.manual_seed(seed)
-            network = self._create_network(len(self.classes_)).to(device)
-            directory = self.cache_dir or stack.enter_context(
-                tempfile.TemporaryDirectory(prefix="timbrestack-")
-            )
-            store = WaveformStore(clips, sr=self.sr, source_sr=self.source_sr, directory=directory)
-            data = self._split(store, targets, groups, np.random.default_rng(seed))
-            show = stack.enter_context(epoch_reporter(self.epochs, verbose=self.verbose))
-            record = self._train(network, data, seed, clock, _all_of(show, on_epoch))
-        self.network_ = network
-        self.history_, self.stopped_by_ = record.history, record.stopped_by
-        self.best_epoch_, self.validation_rows_ = record.best_epoch, data.validation_rows
+        begun = hasattr(self, "network_")
+        if not begun and classes is None and np.ndim(y) == 1:
+            raise ValueError("the first partial_fit must be given classes, got None")
+        targets = encode_known(y, self.classes_ if begun else classes, n_samples=len(clips))
+        if not begun:
+            self.classes_, self.multi_label_ = targets.classes, targets.multi_label
+            self.absent_ = np.ones(len(targets.classes), dtype=bool)
+            self.history_ = []
+        if not hasattr(self, "_seed"):
+            self._seed = draw_seed(self)
+            self._optimizer_tensors = {}
+        entry, self._optimizer_tensors = train_one_epoch_more(
+            self,
+            clips,
+            targets,
+            seed=self._seed,
+            tensors=self._optimizer_tensors,
+            epoch=len(self.history_) + 1,
+        )
+        self.absent_ = self.absent_ & find_absent(targets, np.arange(len(clips)))
+        self.history_ = [*self.history_, entry]
+        self.stopped_by_, self.best_epoch_ = "epochs", len(self.history_)
+        self.kept_epochs_, self.validation_rows_ = [self.best_epoch_], np.arange(0)
         return self
-
-    def _check_settings(self) -> None:
-        """Raise if settings cannot work, naming all that cannot."""
-        wrong = [
-            f"{name} must be {wanted}, got {getattr(self, name)!r}"
-            for name, wanted, holds in (
-                ("epochs", "at least 1", self.epochs >= 1),
-                ("batch_size", "at least 2", self.batch_size >= 2),
-                ("max_seconds", "above 0", self.max_seconds > 0),
-                ("validation_fraction", "in [0, 1)", 0 <= self.validation_fraction < 1),
-                ("class_weight", "None or 'balanced'", self.class_weight in (None, "balanced")),
-            )
-            if not holds
-        ]
-        if wrong:
-            raise ValueError("; ".join(wrong))
-
-    def _create_network(self, n_classes: int) -> AudioNetwork:
-        return create_backbone(
-            self.backbone, n_classes=n_classes, sr=self.sr, **(self.backbone_params or {})
-        )
-
-    def _max_length(self) -> int:
-        return max(1, round(self.max_seconds * self.sr))
-
-    def _split(
-        self,
-        store: WaveformStore,
-        targets: Targets,
-        groups: np.ndarray,
-        rng: np.random.Generator,
-    ) -> TrainingData:
-        """Decode all clips and hold out the validation part."""
-        held = hold_out(targets.values, groups, fraction=self.validation_fraction, rng=rng)
-        training_rows, validation_rows = np.flatnonzero(~held), np.flatnonzero(held)
-        self.absent_ = ~(targets.values[training_rows] == 1).any(axis=0)
-        if self.absent_.any():
-            warnings.warn(
-                f"no training clip has {targets.classes[self.absent_].tolist()}: their "
-                "probability will be 0.001 for every clip",
-                stacklevel=3,
-            )
-        return TrainingData(
-            store,
-            store.lengths(n_jobs=self.n_jobs),
-            targets.values,
-            training_rows,
-            validation_rows,
-            targets.multi_label,
-        )
-
-    def _train(
-        self, network: AudioNetwork, data: TrainingData, seed: int, clock: Clock, on_epoch: Report
-    ) -> TrainingRecord:
-        device, max_length = next(network.parameters()).device, self._max_length()
-        batches = data.statistics_batches(
-            max_length=max_length, batch_size=self.batch_size, rng=np.random.default_rng(seed)
-        )
-        network.frontend.fit_statistics((batch.to(device), lengths) for batch, lengths in batches)
-        loss, validation_loss = make_losses(
-            torch.from_numpy(data.targets[data.training_rows]).to(device),
-            multi_label=data.multi_label,
-            balanced=self.class_weight == "balanced",
-            label_smoothing=self.label_smoothing,
-        )
-        settings = TrainingSettings(
-            loss=loss,
-            validation_loss=validation_loss,
-            epochs=self.epochs,
-            budget_s=clock.remaining(),
-            patience=self.patience,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            max_length=max_length,
-            augmentation=Augmentation() if self.augment is True else self.augment or None,
-            seed=seed,
-            n_jobs=self.n_jobs,
-        )
-        return train_network(network, data, settings=settings, on_epoch=on_epoch)
-
-    def _forward(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
-        """Give logits and embeddings of clips."""
-        check_is_fitted(self)
-        clips = check_clips(X)
-        network = self.network_.to(resolve_device(self.device))
-        store = WaveformStore(clips, sr=self.sr, source_sr=self.source_sr, directory=self.cache_dir)
-        with reproducible_arithmetic():
-            return forward_clips(
-                network,
-                store,
-                np.arange(len(clips)),
-                max_length=self._max_length(),
-                batch_size=self.batch_size,
-                n_jobs=self.n_jobs,
-            )
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Compute logits.
-
-        Parameters
-        ----------
-        X : sequence, DataFrame with one column, or np.ndarray
-            Clips; see `fit`.
-
-        Returns
-        -------
-        np.ndarray of shape (n_samples, n_classes), float32
-            In the order of ``classes_``, two columns for two classes too.
-
-        Raises
-        ------
-        AudioDecodeError
-            If a clip cannot be decoded.
-        """
-        logits, _ = self._forward(X)
-        logits[:, self.absent_] = ABSENT_LOGIT
-        return logits
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Compute probabilities: softmax of the logits, or a sigmoid each for multi-label.
-
-        Parameters
-        ----------
-        X : sequence, DataFrame with one column, or np.ndarray
-            Clips; see `fit`.
-
-        Returns
-        -------
-        np.ndarray of shape (n_samples, n_classes), float32
-            In the order of ``classes_``.
-        """
-        logits = torch.from_numpy(self.decision_function(X))
-        return (logits.sigmoid() if self.multi_label_ else logits.softmax(dim=1)).numpy()
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Decide: the most probable class, or every label of at least one half.
-
-        Parameters
-        ----------
-        X : sequence, DataFrame with one column, or np.ndarray
-            Clips; see `fit`.
-
-        Returns
-        -------
-        np.ndarray of shape (n_samples,) or (n_samples, n_classes)
-            Class names; or int8 of 1 and 0 for multi-label.
-        """
-        logits = self.decision_function(X)
-        if self.multi_label_:
-            return (logits >= 0).astype(np.int8)
-        return self.classes_[logits.argmax(axis=1)]
-
-    def embed(self, X: Any) -> np.ndarray:
-        """Compute embeddings.
-
-        Parameters
-        ----------
-        X : sequence, DataFrame with one column, or np.ndarray
-            Clips; see `fit`.
-
-        Returns
-        -------
-        np.ndarray of shape (n_samples, embedding_size), float32
-            What the head sees.
-        """
-        return self._forward(X)[1]
-
-    def save_model(self, directory: str | os.PathLike[str]) -> None:
-        """Write ``model.safetensors`` and ``card.json``.
-
-        Parameters
-        ----------
-        directory : path-like
-            Made if it is not there.
-        """
-        check_is_fitted(self)
-        parameters = {name: getattr(self, name) for name in sorted(self.get_params(deep=False))}
-        # Paths, devices and generators belong to the machine and the moment of the training.
-        for name in ("cache_dir", "device", "n_jobs", "verbose", "random_state"):
-            del parameters[name]
-        if isinstance(self.augment, Augmentation):
-            parameters["augment"] = asdict(self.augment)
-        card = {
-            "parameters": parameters,
-            "classes": self.classes_.tolist(),
-            "task": "multi-label" if self.multi_label_ else "single-label",
-            "absent": self.absent_.tolist(),
-            "embedding_size": self.network_.embedding_size,
-            "history": self.history_,
-            "stopped_by": self.stopped_by_,
-            "best_epoch": self.best_epoch_,
-        }
-        write_checkpoint(directory, self.network_, card)
-
-    @classmethod
-    def load_model(
-        cls, directory: str | os.PathLike[str], *, device: str = "auto", n_jobs: int | None = None
-    ) -> AudioBackboneClassifier:
-        """Read what `save_model` wrote; no pickle is involved.
-
-        Parameters
-        ----------
-        directory : path-like
-            A checkpoint.
-        device : str
-            See the class.
-        n_jobs : int or None
-            See the class.
-
-        Returns
-        -------
-        AudioBackboneClassifier
-            Fitted.
-
-        Raises
-        ------
-        ValueError
-            If the checkpoint is incomplete, damaged, or from another version.
-        """
-        card, weights = read_checkpoint(directory)
-        parameters = dict(card["parameters"])
-        try:
-            if isinstance(parameters["augment"], dict):
-                parameters["augment"] = Augmentation(**parameters["augment"])
-            model = cls(**parameters, device=device, n_jobs=n_jobs)
-            network = model._create_network(len(card["classes"]))
-            network.load_state_dict(weights)
-        except (KeyError, TypeError, RuntimeError) as exc:
-            raise ValueError(f"{directory} does not fit this version: {exc}") from exc
-        model.classes_ = np.array(card["classes"])
-        model.multi_label_ = card["task"] == "multi-label"
-        model.absent_ = np.array(card["absent"], dtype=bool)
-        model.history_, model.stopped_by_ = card["history"], card["stopped_by"]
-        model.best_epoch_ = card["best_epoch"]
-        model.network_ = network.eval()
-        return model
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())
-        if "network_" in state:
-            # A worker that receives this may have no such device.
-            state["network_"] = copy.deepcopy(state["network_"]).cpu()
-        return state
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.target_tags.two_d_labels = True
-        tags.classifier_tags.multi_label = True
         tags.non_deterministic = self.minutes is not None
         return tags
 
 
-def _all_of(*reports: Report | None) -> Report:
+def _all_of(reports: Iterable[Report]) -> Report:
     """Join callbacks into one."""
 
     def report_to_all(entry: dict[str, float]) -> None:
-        for report in filter(None, reports):
+        for report in reports:
             report(entry)
 
     return report_to_all
-
-
-def _check_groups(groups: Any, n_samples: int) -> np.ndarray:
-    if groups is None:
-        return np.arange(n_samples)
-    groups = np.asarray(groups)
-    if groups.shape != (n_samples,):
-        raise ValueError(f"groups must have shape ({n_samples},), got {groups.shape}")
-    return groups

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,8 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
+from deep.waveform_cache import WaveformCache
+from deep.waveform_file import is_intact, map_waveform, read_window
 from features.audio import Clip, load_clip
 
 
@@ -54,9 +54,10 @@ def check_clips(X: Any) -> list[Any]:
 class WaveformStore:
     """Waveforms of clips by row number.
 
-    With a directory each file is decoded once and kept there as ``.npy``, read memory-mapped, so
-    that memory does not grow with the corpus and folds share the work. Without one every access
-    decodes. Waveforms given as arrays stay in memory.
+    With a directory each file is decoded once and kept there (see `WaveformCache`), so that
+    memory does not grow with the corpus and folds share the work; what is found damaged is
+    decoded again. Without one every access decodes. Waveforms given as arrays stay in memory,
+    unless they are at another rate and there is a directory.
 
     Parameters
     ----------
@@ -67,8 +68,7 @@ class WaveformStore:
     source_sr : int or None
         Sampling rate in Hz of arrays; None means `sr`.
     directory : path-like or None
-        Where decoded clips are kept. Entries are keyed by path, size, modification time, segment
-        and rate, so a changed file is decoded again; entries are never removed.
+        Where decoded clips are kept; several processes may share it.
     """
 
     def __init__(
@@ -81,18 +81,52 @@ class WaveformStore:
     ) -> None:
         self.clips, self.sr, self.source_sr = clips, sr, source_sr
         self.directory = None if directory is None else Path(directory)
-        self._files: dict[int, Path] = {}
+        self._cache = None
+        if self.directory is not None:
+            self._cache = WaveformCache(self.directory, sr=sr, source_sr=source_sr)
+        # A few bytes a clip, and arrays rather than objects: this is all that grows with a corpus.
+        self._names = np.zeros(len(clips), dtype="S32")
+        self._lengths = np.zeros(len(clips), dtype=np.int64)
+        self._checked = np.zeros(len(clips), dtype=bool)
 
     def __len__(self) -> int:
         return len(self.clips)
 
     def __getitem__(self, row: int) -> np.ndarray:
-        clip = self.clips[row]
-        if self.directory is None or isinstance(clip, np.ndarray):
-            return load_clip(clip, sr=self.sr, source_sr=self.source_sr)
-        if row not in self._files:
-            self._files[row] = _decoded_file(clip, self.sr, self.directory)
-        return np.load(self._files[row], mmap_mode="r", allow_pickle=False)
+        cache = self._cache_of(row)
+        if cache is None:
+            return np.ascontiguousarray(self._waveform(row), dtype=np.float32)
+        return map_waveform(self._file(row, cache), int(self._lengths[row]))
+
+    def read_window(self, row: int, start: int, window: np.ndarray) -> None:
+        """Copy a part of a clip into an array.
+
+        Parameters
+        ----------
+        row : int
+            The clip.
+        start : int
+            First sample.
+        window : np.ndarray of shape (n_timepoints,), float32, contiguous
+            Filled to its end.
+
+        Raises
+        ------
+        AudioDecodeError
+            If the clip cannot be decoded.
+        ValueError or EOFError
+            If the clip ends before the window does.
+        """
+        cache = self._cache_of(row)
+        if cache is None:
+            window[:] = self._waveform(row)[start : start + len(window)]
+            return
+        try:
+            read_window(self._file(row, cache), start, window)
+        except (OSError, EOFError):
+            # Somebody has cleared the folder, or cut the file, while it was in use.
+            self._find(row, cache, anew=True)
+            read_window(self._file(row, cache), start, window)
 
     def lengths(self, *, n_jobs: int | None = None) -> np.ndarray:
         """Give the length of every clip, decoding what is not decoded yet.
@@ -112,34 +146,40 @@ class WaveformStore:
         return np.array(lengths, dtype=np.int64)
 
     def _length(self, row: int) -> int:
-        return len(self[row])
+        cache = self._cache_of(row)
+        if cache is None:
+            return len(self._waveform(row))
+        if not self._lengths[row]:
+            self._find(row, cache)
+        return int(self._lengths[row])
+
+    def _cache_of(self, row: int) -> WaveformCache | None:
+        """Give where a clip is kept; None if it is not kept on disk."""
+        return None if self._is_ready(row) else self._cache
+
+    def _is_ready(self, row: int) -> bool:
+        return isinstance(self.clips[row], np.ndarray) and self.source_sr in (None, self.sr)
+
+    def _waveform(self, row: int) -> np.ndarray:
+        """Decode a clip, or give one that came as an array, whose samples are looked at once."""
+        if self._is_ready(row) and self._checked[row]:
+            return self.clips[row]
+        waveform = load_clip(self.clips[row], sr=self.sr, source_sr=self.source_sr)
+        self._checked[row] = self._is_ready(row)
+        return waveform
+
+    def _find(self, row: int, cache: WaveformCache, *, anew: bool = False) -> None:
+        self._names[row], self._lengths[row] = cache.find(self.clips[row], anew=anew)
+
+    def _file(self, row: int, cache: WaveformCache) -> str:
+        """Give a clip's file, whose checksum is compared once."""
+        if not self._lengths[row]:
+            self._find(row, cache)
+        if not self._checked[row]:
+            if not is_intact(cache.path(self._names[row].decode())):
+                self._find(row, cache, anew=True)
+            self._checked[row] = True
+        return cache.path(self._names[row].decode())
 
 
 Waveforms = WaveformStore | Sequence[np.ndarray]
-
-
-def _decoded_file(clip: Clip | str | os.PathLike[str], sr: int, directory: Path) -> Path:
-    """Find a clip's decoded file, making it if it is not there."""
-    key = _cache_key(clip if isinstance(clip, Clip) else Clip(os.fspath(clip)), sr)
-    target = directory / f"{key}.npy"
-    if not target.exists():
-        waveform = load_clip(clip, sr=sr)
-        directory.mkdir(parents=True, exist_ok=True)
-        # Folds that run side by side may decode the same clip: each writes its own file and
-        # renames it, so that a reader never sees half of one.
-        with tempfile.NamedTemporaryFile(dir=directory, delete=False) as file:
-            np.save(file, waveform, allow_pickle=False)
-        os.replace(file.name, target)
-    return target
-
-
-def _cache_key(clip: Clip, sr: int) -> str:
-    """Hash what a decoded waveform depends on."""
-    path = Path(clip.path).absolute()
-    try:
-        stat = path.stat()
-        state = f"{stat.st_size}|{stat.st_mtime_ns}"
-    except OSError:
-        state = "missing"  # decoding will say so, naming the path
-    text = f"{path}|{state}|{clip.start_s}|{clip.end_s}|{sr}"
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -10,12 +10,23 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classical.labels import check_labels
 from ensemble.averages import Averages
-from ensemble.calibration import calibrate, fit_calibration
+from ensemble.calibration import Calibration
 from ensemble.combination import Combination
-from ensemble.cross_fitting import Rows, fit_model_thresholds
+from ensemble.cross_calibration import (
+    CHOOSE,
+    Calibrated,
+    CalibrationSettings,
+    apply_calibrations,
+    check_calibration,
+    cross_calibrate,
+    describe_calibration,
+    with_folds,
+)
+from ensemble.cross_fitting import fit_model_thresholds
 from ensemble.final_estimators import FinalSettings
 from ensemble.members import Member, ask_member
-from ensemble.probabilities import average_over, normalise_rows
+from ensemble.probabilities import average_over
+from ensemble.scored_rows import Rows
 from ensemble.thresholds import decide
 
 if TYPE_CHECKING:
@@ -38,7 +49,10 @@ class AnsweringMixin:
     priors_: np.ndarray
     classes_: np.ndarray
     thresholds_: dict[str, np.ndarray] | None
-    calibration_: dict[str, np.ndarray] | None
+    calibration: str | None
+    random_state: int | None
+    calibration_: dict[str, Calibration] | None
+    calibration_card_: dict[str, Any] | None
     _multilabel: bool
 
     def _check_rows(self, X: Any, *, reset: bool) -> Any:
@@ -53,6 +67,11 @@ class AnsweringMixin:
             self.final_estimator, self._multilabel, self.across_labels, self.stack_on
         )
 
+    def _calibration_settings(self, asked: str | None) -> CalibrationSettings | None:
+        if check_calibration(asked) in (None, "none"):
+            return None
+        return CalibrationSettings(str(asked), self._multilabel, self.random_state or 0)
+
     def calibrate(self, X: Any, y: Any, groups: Any = None, parents: Any = None) -> Self:
         """Fit calibration and thresholds anew, on labelled rows that took no part in `fit`.
 
@@ -63,7 +82,8 @@ class AnsweringMixin:
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             Their labels, as in `fit`.
         groups : array-like of shape (n_samples,) or None
-            As in `fit`; rows of one group count as one where a threshold is weighed.
+            As in `fit`; a calibration is chosen, and thresholds are fitted on scores calibrated,
+            without the rows of the same group.
         parents : array-like of shape (n_samples,) or None
             As in `fit`.
 
@@ -71,18 +91,44 @@ class AnsweringMixin:
         -------
         StackingEnsembleClassifier
             Itself.
+
+        Raises
+        ------
+        ValueError
+            If `calibration` is unknown.
+
+        Notes
+        -----
+        The calibration is the one that `calibration` asks for, the best if that is None; with
+        ``"none"`` thresholds alone are fitted.
         """
         check_is_fitted(self)
+        asked = self._calibration_settings(self.calibration or CHOOSE)
         self.calibration_ = None
         scores = self.score_models(X, parents)
-        rows = Rows(self._indicator(y), np.zeros(len(X)), _array(groups), _array(parents))
-        first = rows.first_of_parent
-        fitted = {n: fit_calibration(rows.truth[first], s[first]) for n, s in scores.items()}
-        self.calibration_ = fitted
-        if self.thresholds_ is not None:
-            calibrated = {name: calibrate(s, fitted[name]) for name, s in scores.items()}
-            self.thresholds_ = fit_model_thresholds(calibrated, rows)
+        parents = _array(parents)
+        groups = parents if groups is None else np.asarray(groups)
+        rows = Rows(self._indicator(y), np.zeros(len(X)), groups, parents)
+        if asked is not None:
+            dealt = with_folds(rows, random_state=asked.random_state)
+            rows, asked = (rows, None) if dealt is None else (dealt, asked)
+        self._settle(scores, cross_calibrate(scores, rows, asked), rows, asked)
         return self
+
+    def _settle(
+        self,
+        scores: dict[str, np.ndarray],
+        calibrated: Calibrated,
+        rows: Rows,
+        asked: CalibrationSettings | None,
+    ) -> None:
+        """Keep calibrations, and fit thresholds on scores calibrated without their own fold."""
+        self.calibration_, self.calibration_card_ = calibrated.fitted, None
+        if asked is not None:
+            self.calibration_card_ = describe_calibration(scores, calibrated, rows, asked)
+        self.thresholds_ = None
+        if self._multilabel:
+            self.thresholds_ = fit_model_thresholds(calibrated.scores, rows)
 
     def _indicator(self, y: Any) -> np.ndarray:
         if self._multilabel:
@@ -154,13 +200,8 @@ class AnsweringMixin:
             Name -> (n_samples, n_labels).
         """
         parents = None if parents is None else np.asarray(parents)
-        scores = {name: average_over(parents, values) for name, values in scores.items()}
-        if self.calibration_ is None:
-            return scores
-        calibrated = {name: calibrate(s, self.calibration_[name]) for name, s in scores.items()}
-        if self._multilabel:
-            return calibrated
-        return {name: normalise_rows(values) for name, values in calibrated.items()}
+        averaged = {name: average_over(parents, values) for name, values in scores.items()}
+        return apply_calibrations(averaged, self.calibration_)
 
     def decide_models(self, scores: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Decide on scores of `score_models`.

@@ -20,6 +20,7 @@ from sklearn.base import clone
 from ensemble.averages import Averages
 from ensemble.bundle_schema import SCHEMA, SCHEMA_VERSION, upgrade_card
 from ensemble.calibration import Calibration, read_calibration
+from ensemble.cross_calibration import check_calibration
 from ensemble.finished_fits import FinishedFits
 from ensemble.members import Member
 from ensemble.model_files import hash_file, load_model, load_skops, save_model
@@ -138,6 +139,7 @@ def _write_parts(bundle: Bundle, folder: Path) -> None:
         "members": members,
         "thresholds": _jsonable(stack.thresholds_),
         "calibration": _jsonable(stack.calibration_),
+        "calibration_asked": stack.calibration,
         "priors": stack.priors_.tolist(),
         "final": {"across_labels": stack.across_labels, "stack_on": stack.stack_on},
         "averages": None if stack.averages_ is None else stack.averages_.as_dict(),
@@ -264,7 +266,10 @@ def _rebuild(card: dict[str, Any], directory: Path) -> StackingEnsembleClassifie
     multilabel = card["task"] == "multi-label"
     final, averages = card["final"], card["averages"]
     stack = StackingEnsembleClassifier(
-        members, across_labels=final["across_labels"], stack_on=final["stack_on"]
+        members,
+        across_labels=final["across_labels"],
+        stack_on=final["stack_on"],
+        calibration=check_calibration(card["calibration_asked"]),
     )
     stack.members_ = members
     stack.named_estimators_ = models

@@ -4,6 +4,9 @@
    come from one feature set.
 2. ``"final"`` says what the stack sees, ``"averages"`` what the averages were fitted to,
    ``"views"`` and ``"runs"`` what was added, ``"nested"`` how out-of-fold scores were made.
+   ``"calibration"``, where there are validation rows, holds slope and offset of each label's logit.
+3. ``"calibration"`` holds a method and its parameters for each model, as of `Calibration.as_dict`,
+   and ``"calibration_asked"`` what was asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +15,15 @@ from collections.abc import Mapping
 from typing import Any
 
 SCHEMA = "timbrestack.bundle"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+
+_AS_OF_1: dict[str, Any] = {
+    "final": {"across_labels": False, "stack_on": "logits"},
+    "averages": None,
+    "views": [],
+    "runs": [],
+    "nested": False,
+}
 
 
 def upgrade_card(card: Mapping[str, Any], place: str) -> dict[str, Any]:
@@ -43,13 +54,22 @@ def upgrade_card(card: Mapping[str, Any], place: str) -> dict[str, Any]:
         )
     if version < 1:
         raise ValueError(f"{place} has schema {version}, the first is 1: fit it again")
-    if version == 1:
-        as_it_was: dict[str, Any] = {
-            "final": {"across_labels": False, "stack_on": "logits"},
-            "averages": None,
-            "views": [],
-            "runs": [],
-            "nested": False,
-        }
-        return {**as_it_was, **card, "schema_version": SCHEMA_VERSION}
-    return dict(card)
+    upgraded = dict(card)
+    if version < 2:
+        upgraded = {**_AS_OF_1, **upgraded}
+    if version < 3:
+        upgraded |= _name_calibrations(upgraded)
+    return {**upgraded, "schema_version": SCHEMA_VERSION}
+
+
+def _name_calibrations(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Say that slopes and offsets are the method sigmoid."""
+    given = card["calibration"]
+    if given is None:
+        return {"calibration_asked": None}
+    multilabel = card["task"] == "multi-label"
+    named = {
+        name: {"method": "sigmoid", "multilabel": multilabel, "parameters": lines}
+        for name, lines in given.items()
+    }
+    return {"calibration": named, "calibration_asked": "sigmoid"}

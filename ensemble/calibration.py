@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_softmax, softmax
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
+from scipy.optimize import isotonic_regression, minimize_scalar
+from scipy.special import expit, softmax
 
 from ensemble.probabilities import normalise_rows, to_logits
 
@@ -24,6 +22,11 @@ MIN_ROWS_OF_A_KIND = 3
 
 # Just enough to keep logits finite: a calibration must not make ties.
 EPSILON = 1e-12
+
+# Newton's method takes about five steps from the line that changes nothing; after many more there
+# is nothing left but rounding errors.
+MAX_STEPS = 50
+STEP_TOLERANCE = 1e-10
 
 # Beyond these a temperature says that there is nothing to say.
 TEMPERATURES = (0.05, 20.0)
@@ -79,26 +82,24 @@ class Calibration:
         }
 
 
-def read_calibration(given: Any) -> Calibration | np.ndarray | None:
+def read_calibration(given: Any) -> Calibration:
     """Take a calibration out of a card.
 
     Parameters
     ----------
-    given : dict, list or None
-        From `Calibration.as_dict`; earlier cards hold ``[slope, offset]`` for each label.
+    given : dict
+        From `Calibration.as_dict`.
 
     Returns
     -------
-    Calibration, np.ndarray of shape (n_labels, 2), or None
-        For `calibrate`.
+    Calibration
+        Equal to the one it came from.
 
     Raises
     ------
     ValueError
         If the method is unknown.
     """
-    if given is None or isinstance(given, list):
-        return None if given is None else np.array(given, dtype=float)
     if given["method"] not in METHODS:
         raise ValueError(f"calibration must be one of {list(METHODS)}, got {given['method']!r}")
     return Calibration(given["method"], bool(given["multilabel"]), given["parameters"])
@@ -167,6 +168,11 @@ def fit_calibration(y_true: np.ndarray, scores: np.ndarray) -> np.ndarray:
         Slope and offset; (1, 0), which changes nothing, where a label has too few rows or where
         the scores point the wrong way.
 
+    Notes
+    -----
+    Maximum likelihood with a penalty of slope^2 / 2, which keeps the slope finite where a label's
+    scores part the rows without a mistake.
+
     References
     ----------
     J. Platt, Probabilistic outputs for support vector machines, 1999.
@@ -178,33 +184,36 @@ def fit_calibration(y_true: np.ndarray, scores: np.ndarray) -> np.ndarray:
         truth = y_true[rows, label]
         if not _is_enough(truth):
             continue
-        line = LogisticRegression().fit(logits[rows, label, None], truth)
+        slope, offset = _fit_line(logits[rows, label], truth)
         # A calibration must keep the order of the scores.
-        if line.coef_[0, 0] > 0:
-            fitted[label] = line.coef_[0, 0], line.intercept_[0]
+        if slope > 0:
+            fitted[label] = slope, offset
     return fitted
 
 
-def calibrate(scores: np.ndarray, calibration: Calibration | np.ndarray | None) -> np.ndarray:
-    """Apply a fitted calibration.
+def _fit_line(logits: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """Fit slope and offset by Newton's method with backtracking."""
+    design = np.column_stack([logits, np.ones_like(logits)])
+    penalty = np.array([1.0, 0.0])
 
-    Parameters
-    ----------
-    scores : np.ndarray of shape (n_samples, n_labels)
-        Probabilities.
-    calibration : Calibration, np.ndarray of shape (n_labels, 2), or None
-        From `learn_calibration` or `fit_calibration`; None leaves the scores alone.
+    def loss(line: np.ndarray) -> float:
+        values = design @ line
+        return float(np.logaddexp(0.0, values).sum() - truth @ values + 0.5 * line[0] ** 2)
 
-    Returns
-    -------
-    np.ndarray of shape (n_samples, n_labels)
-        Calibrated probabilities.
-    """
-    if calibration is None:
-        return scores
-    if isinstance(calibration, Calibration):
-        return calibration.apply(scores)
-    return expit(to_logits(scores, epsilon=EPSILON) * calibration[:, 0] + calibration[:, 1])
+    line = np.array([1.0, 0.0])
+    now = loss(line)
+    for _ in range(MAX_STEPS):
+        chances = expit(design @ line)
+        gradient = design.T @ (chances - truth) + penalty * line
+        curvature = (design.T * (chances * (1.0 - chances))) @ design + np.diag(penalty)
+        # Where all chances are 0 or 1 the curvature of the offset is lost to rounding.
+        step = np.linalg.solve(curvature + STEP_TOLERANCE * np.eye(2), gradient)
+        while (after := loss(line - step)) > now and np.abs(step).max() > STEP_TOLERANCE:
+            step = step / 2.0
+        if np.abs(step).max() <= STEP_TOLERANCE:
+            break
+        line, now = line - step, after
+    return float(line[0]), float(line[1])
 
 
 class _Method(NamedTuple):
@@ -221,7 +230,8 @@ def _learn_sigmoid(y_true: np.ndarray, scores: np.ndarray, multilabel: bool) -> 
 
 
 def _apply_sigmoid(scores: np.ndarray, parameters: list[Any], multilabel: bool) -> np.ndarray:
-    calibrated = calibrate(scores, np.array(parameters))
+    lines = np.array(parameters)
+    calibrated = expit(to_logits(scores, epsilon=EPSILON) * lines[:, 0] + lines[:, 1])
     return calibrated if multilabel else normalise_rows(calibrated)
 
 
@@ -230,13 +240,21 @@ def _learn_temperature(y_true: np.ndarray, scores: np.ndarray, multilabel: bool)
     if not _is_enough(y_true[known]):
         return [1.0]
 
+    if multilabel:
+        logits = to_logits(scores[known], epsilon=EPSILON)
+        against = np.where(y_true[known] == 1, -logits, logits)
+    else:
+        logs = _log(scores)
+        # The highest stays the highest at any temperature, so no exponential overflows.
+        logs = logs - logs.max(axis=1, keepdims=True)
+        right = logs[y_true == 1]
+
     def loss(log_temperature: float) -> float:
         temperature = float(np.exp(log_temperature))
-        if not multilabel:
-            logs = log_softmax(_log(scores) / temperature, axis=1)
-            return float(-logs[y_true == 1].mean())
-        logits = to_logits(scores[known], epsilon=EPSILON) / temperature
-        return float(np.logaddexp(0.0, np.where(y_true[known] == 1, -logits, logits)).mean())
+        if multilabel:
+            return float(np.logaddexp(0.0, against / temperature).mean())
+        totals = np.log(np.exp(logs / temperature).sum(axis=1))
+        return float((totals - right / temperature).mean())
 
     bounds = tuple(np.log(TEMPERATURES))
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
@@ -260,10 +278,19 @@ def _learn_isotonic(y_true: np.ndarray, scores: np.ndarray, multilabel: bool) ->
             continue
         # A few rows prove no certainty: Platt's (1999) targets bound what they may be taken for.
         bounds = 1.0 / ((truth == 0).sum() + 2.0), 1.0 - 1.0 / ((truth == 1).sum() + 2.0)
-        curve = IsotonicRegression(out_of_bounds="clip").fit(scores[rows, label], truth)
-        chances = np.clip(curve.y_thresholds_, *bounds)
-        curves.append([curve.X_thresholds_.tolist(), chances.tolist()])
+        values, chances = _fit_stairs(scores[rows, label], truth)
+        curves.append([values.tolist(), np.clip(chances, *bounds).tolist()])
     return curves
+
+
+def _fit_stairs(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the ascending curve nearest to the truth, by both ends of each of its steps."""
+    values, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    shares = np.bincount(place, truth) / counts
+    chances = isotonic_regression(shares, weights=counts).x
+    rises = np.diff(chances) > 0
+    ends = np.append(True, rises) | np.append(rises, True)
+    return values[ends], chances[ends]
 
 
 def _apply_isotonic(scores: np.ndarray, parameters: list[Any], multilabel: bool) -> np.ndarray:

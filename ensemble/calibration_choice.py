@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ensemble.calibration import METHODS, Calibration, learn_calibration
 from features.folds import make_folds
 from reports.metrics.reliability import cell_ece, top_label_ece
-from reports.metrics.reliability_card import describe_reliability
-from reports.significance import MIN_GROUPS, group_bootstrap_weights
 
 LOSSES = ("log_loss", "brier")
 
@@ -21,9 +18,6 @@ N_FOLDS = 5
 
 # No certainty is worth an infinite loss: a mistake made for sure costs 13.8, not everything.
 SURE = 1e-6
-
-# Enough for a 95 % interval to two digits.
-N_BOOT = 500
 
 
 @dataclass(frozen=True)
@@ -34,20 +28,15 @@ class CalibrationChoice:
     ----------
     calibration : Calibration
         Of the chosen method, fitted on all rows: for use.
-    scores : np.ndarray of shape (n_samples, n_labels)
-        Calibrated by the chosen method, each row by a fit without its fold: for honest numbers.
     losses : dict
         Method -> ``log_loss``, ``brier`` and ``ece`` of its cross-fitted scores.
-    card : dict
-        JSON-able, for ``calibration`` in the card of results: ``method``, ``chosen_by``, ``rows``
-        and ``groups`` (numbers), ``methods`` (as `losses`), ``before`` and ``after``, each as of
-        `reports.metrics.reliability_card.describe_reliability`.
+    chosen_by : str or None
+        The loss that decided; None if there was nothing to choose.
     """
 
     calibration: Calibration
-    scores: np.ndarray
     losses: dict[str, dict[str, float]]
-    card: dict[str, Any]
+    chosen_by: str | None
 
     @property
     def method(self) -> str:
@@ -86,7 +75,7 @@ def choose_calibration(
     loss : {"log_loss", "brier"}
         What is to be low.
     random_state : int
-        Seed of dealt folds and of the intervals.
+        Seed of dealt folds.
 
     Returns
     -------
@@ -112,7 +101,9 @@ def choose_calibration(
     """
     _check(methods, loss)
     groups = np.arange(len(y_true)) if groups is None else np.asarray(groups)
-    folds = _deal_folds(y_true, groups, folds, random_state)
+    if folds is None:
+        folds = deal_folds(y_true, groups, random_state=random_state)
+    _check_folds(np.asarray(folds), groups)
     fitted = {
         method: _cross_fit(y_true, scores, folds, method=method, multilabel=multilabel)
         for method in METHODS
@@ -123,31 +114,14 @@ def choose_calibration(
         {name: found[loss] for name, found in parts.items() if name in methods},
         np.unique(groups, return_inverse=True)[1],
     )
-    weights = None
-    if len(np.unique(groups)) >= MIN_GROUPS:
-        weights = group_bootstrap_weights(groups, n_boot=N_BOOT, seed=random_state)
-    task = "multi-label" if multilabel else "single-label"
-    before, after = (
-        describe_reliability(y_true, fitted[name], task=task, weights=weights)
-        for name in ("none", chosen)
-    )
     ece = cell_ece if multilabel else top_label_ece
     losses = {
         name: {kind: _mean(part) for kind, part in found.items()}
         | {"ece": float(ece(y_true, fitted[name]))}
         for name, found in parts.items()
     }
-    card = {
-        "method": chosen,
-        "chosen_by": loss if len(methods) > 1 else None,
-        "rows": len(y_true),
-        "groups": len(np.unique(groups)),
-        "methods": losses,
-        "before": before,
-        "after": after,
-    }
     calibration = learn_calibration(y_true, scores, method=chosen, multilabel=multilabel)
-    return CalibrationChoice(calibration, fitted[chosen], losses, card)
+    return CalibrationChoice(calibration, losses, loss if len(methods) > 1 else None)
 
 
 def _check(methods: Sequence[str], loss: str) -> None:
@@ -158,16 +132,37 @@ def _check(methods: Sequence[str], loss: str) -> None:
         raise ValueError(f"loss must be one of {LOSSES}, got {loss!r}")
 
 
-def _deal_folds(
-    y_true: np.ndarray, groups: np.ndarray, folds: np.ndarray | None, random_state: int
-) -> np.ndarray:
+def deal_folds(y_true: np.ndarray, groups: np.ndarray, *, random_state: int) -> np.ndarray:
+    """Deal rows into at most five folds that tear no group.
+
+    Parameters
+    ----------
+    y_true : np.ndarray of shape (n_samples, n_labels), int
+        1 present, 0 absent, -1 unknown; to stratify by.
+    groups : np.ndarray of shape (n_samples,)
+        What must not be torn.
+    random_state : int
+        Decides between equals.
+
+    Returns
+    -------
+    np.ndarray of shape (n_samples,), int
+        The fold of each row.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two groups.
+    """
     n_groups = len(np.unique(groups))
-    if folds is None:
-        if n_groups < 2:
-            raise ValueError(f"a calibration is chosen over at least 2 groups, got {n_groups}")
-        n_folds = min(N_FOLDS, n_groups)
-        return make_folds(y_true == 1, groups, n_folds=n_folds, random_state=random_state)
-    folds = np.asarray(folds)
+    if n_groups < 2:
+        raise ValueError(f"a calibration is chosen over at least 2 groups, got {n_groups}")
+    n_folds = min(N_FOLDS, n_groups)
+    return make_folds(y_true == 1, groups, n_folds=n_folds, random_state=random_state)
+
+
+def _check_folds(folds: np.ndarray, groups: np.ndarray) -> None:
+    n_groups = len(np.unique(groups))
     pairs = np.unique(np.column_stack([_codes(groups), _codes(folds)]), axis=0)
     n_folds, n_torn = len(np.unique(folds)), len(pairs) - n_groups
     if n_folds < 2 or n_torn:
@@ -175,7 +170,6 @@ def _deal_folds(
             "a calibration is chosen over at least 2 folds that tear no group, got "
             f"{n_folds} folds that tear {n_torn} groups"
         )
-    return folds
 
 
 def _codes(names: np.ndarray) -> np.ndarray:

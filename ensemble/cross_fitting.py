@@ -4,9 +4,9 @@ Conventions: scores are a mapping of member to (n_samples, n_labels) from models
 row's fold; truth is 1 present, 0 absent, -1 unknown. All windows of a clip lie in one fold and
 share one truth; their scores are averaged before they are decided on.
 
-Usual: what combines the members (final estimators, averages, thresholds) is fitted on the other
-folds' out-of-fold scores. The members behind those scores did see the held-out fold, which a
-combination of few parameters can hardly exploit.
+Usual: what combines the members (final estimators, averages, calibrations, thresholds) is fitted on
+the other folds' out-of-fold scores. The members behind those scores did see the held-out fold,
+which a combination of few parameters can hardly exploit.
 
 Nested: for each fold, everything is done again on the other folds alone, members included.
 """
@@ -17,74 +17,67 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from ensemble.combination import fit_combination, frequencies
+from ensemble.cross_calibration import (
+    Calibrated,
+    CalibrationSettings,
+    apply_calibrations,
+    cross_calibrate,
+)
 from ensemble.final_estimators import FinalSettings, Scores
 from ensemble.probabilities import average_over
+from ensemble.scored_rows import Rows, fill_in, take_scores
 from ensemble.thresholds import decide, fit_thresholds
 
 
-class Rows(NamedTuple):
-    """What is known of training rows.
+class CrossFitted(NamedTuple):
+    """What all models say of training rows, each by what was fitted on other folds.
 
     Parameters
     ----------
-    truth : np.ndarray of shape (n_samples, n_labels)
-        1, 0 and -1.
-    folds : np.ndarray of shape (n_samples,)
-        The fold of each row.
-    groups : np.ndarray of shape (n_samples,) or None
-        Rows of one group count as one where thresholds are fitted.
-    parents : np.ndarray of shape (n_samples,) or None
-        The clip each row is a window of.
+    uncalibrated : dict of str to np.ndarray of shape (n_samples, n_labels)
+        Before calibration.
+    calibrated : Calibrated
+        After it.
+    decisions : dict of str to np.ndarray of shape (n_samples, n_labels), int8
+        From the latter.
     """
 
-    truth: np.ndarray
-    folds: np.ndarray
-    groups: np.ndarray | None = None
-    parents: np.ndarray | None = None
-
-    def take(self, rows: np.ndarray) -> Rows:
-        """Take some rows.
-
-        Parameters
-        ----------
-        rows : np.ndarray of shape (n_samples,), bool
-            Which.
-
-        Returns
-        -------
-        Rows
-            Those.
-        """
-        groups, parents = (None if keys is None else keys[rows] for keys in self[2:])
-        return Rows(self.truth[rows], self.folds[rows], groups, parents)
-
-    @property
-    def first_of_parent(self) -> np.ndarray:
-        """Mark one row a parent: its windows share one score, which must count once."""
-        if self.parents is None:
-            return np.ones(len(self.truth), dtype=bool)
-        return ~pd.Series(self.parents).duplicated().to_numpy()
+    uncalibrated: dict[str, np.ndarray]
+    calibrated: Calibrated
+    decisions: dict[str, np.ndarray]
 
 
-def take_scores(scores: Scores, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Take some rows of all scores.
+def cross_fit(
+    scores: Scores,
+    rows: Rows,
+    settings: FinalSettings,
+    calibrating: CalibrationSettings | None = None,
+) -> CrossFitted:
+    """Score, calibrate and decide every fold by what was fitted on the other folds.
 
     Parameters
     ----------
     scores : mapping of str to np.ndarray of shape (n_samples, n_labels)
-        Of several models.
-    rows : np.ndarray
-        Which.
+        Of every member.
+    rows : Rows
+        What is known of them.
+    settings : FinalSettings
+        How final estimators are fitted.
+    calibrating : CalibrationSettings or None
+        How scores are calibrated; None leaves them alone.
 
     Returns
     -------
-    dict of str to np.ndarray
-        Those.
+    CrossFitted
+        Of every model; see `cross_fit_scores`, `cross_calibrate` and `cross_fit_decisions`.
     """
-    return {name: values[rows] for name, values in scores.items()}
+    found = cross_fit_scores(scores, rows, settings)
+    calibrated = cross_calibrate(found, rows, calibrating)
+    if settings.multilabel:
+        return CrossFitted(found, calibrated, cross_fit_decisions(calibrated.scores, rows))
+    return CrossFitted(found, calibrated, _decide_highest(calibrated.scores))
 
 
 def cross_fit_scores(scores: Scores, rows: Rows, settings: FinalSettings) -> dict[str, np.ndarray]:
@@ -108,7 +101,7 @@ def cross_fit_scores(scores: Scores, rows: Rows, settings: FinalSettings) -> dic
     for fold in np.unique(rows.folds):
         held_out = rows.folds == fold
         fitted = fit_combination(take_scores(scores, ~held_out), rows.truth[~held_out], settings)
-        _put(found, held_out, fitted.score(take_scores(scores, held_out)))
+        fill_in(found, held_out, fitted.score(take_scores(scores, held_out)))
     return _finish(found, rows)
 
 
@@ -132,7 +125,7 @@ def cross_fit_decisions(scores: Scores, rows: Rows) -> dict[str, np.ndarray]:
         held_out = rows.folds == fold
         cuts = fit_model_thresholds(take_scores(scores, ~held_out), rows.take(~held_out))
         decided = {n: decide(s[held_out], cuts[n]) for n, s in scores.items()}
-        _put(found, held_out, decided)
+        fill_in(found, held_out, decided)
     return found
 
 
@@ -164,8 +157,9 @@ def nest(
     without: Mapping[int, Scores],
     rows: Rows,
     settings: FinalSettings,
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Score and decide every fold by what was fitted without it at all, members included.
+    calibrating: CalibrationSettings | None = None,
+) -> CrossFitted:
+    """Score, calibrate and decide every fold by what was fitted without it at all, members too.
 
     Parameters
     ----------
@@ -178,33 +172,36 @@ def nest(
         What is known of them.
     settings : FinalSettings
         How final estimators are fitted.
+    calibrating : CalibrationSettings or None
+        How scores are calibrated; None leaves them alone.
 
     Returns
     -------
-    scores, decisions : dict of str to np.ndarray of shape (n_samples, n_labels)
-        Of every model; see `cross_fit_scores` and `cross_fit_decisions`.
+    CrossFitted
+        Of every model; see `cross_fit`. There are calibrations for each fold, none for other rows.
     """
     found: dict[str, np.ndarray] = {}
+    calibrated: dict[str, np.ndarray] = {}
     decided: dict[str, np.ndarray] = {}
     for fold in np.unique(rows.folds):
         held_out = rows.folds == fold
         rest, inner = rows.take(~held_out), take_scores(without[fold], ~held_out)
-        fitted = fit_combination(inner, rest.truth, settings)
-        part = fitted.score(take_scores(scores, held_out))
-        _put(found, held_out, part)
+        combined = fit_combination(inner, rest.truth, settings).score(take_scores(scores, held_out))
+        parents = rows.take(held_out).parents
+        part = {name: average_over(parents, values) for name, values in combined.items()}
+        fill_in(found, held_out, part)
+        others = cross_calibrate(cross_fit_scores(inner, rest, settings), rest, calibrating)
+        part = apply_calibrations(part, others.fitted)
+        fill_in(calibrated, held_out, part)
         if settings.multilabel:
-            cuts = fit_model_thresholds(cross_fit_scores(inner, rest, settings), rest)
-            parents = rows.take(held_out).parents
-            pooled = {n: average_over(parents, s) for n, s in part.items()}
-            _put(decided, held_out, {n: decide(s, cuts[n]) for n, s in pooled.items()})
-    found = _finish(found, rows)
-    return found, decided or {name: decide(values, None) for name, values in found.items()}
+            cuts = fit_model_thresholds(others.scores, rest)
+            fill_in(decided, held_out, {n: decide(s, cuts[n]) for n, s in part.items()})
+    after = Calibrated(_finish(calibrated, rows), None)
+    return CrossFitted(_finish(found, rows), after, decided or _decide_highest(after.scores))
 
 
-def _put(found: dict[str, np.ndarray], held_out: np.ndarray, part: Scores) -> None:
-    for name, values in part.items():
-        whole = found.setdefault(name, np.empty((len(held_out), values.shape[1]), values.dtype))
-        whole[held_out] = values
+def _decide_highest(scores: Scores) -> dict[str, np.ndarray]:
+    return {name: decide(values, None) for name, values in scores.items()}
 
 
 def _finish(found: dict[str, np.ndarray], rows: Rows) -> dict[str, np.ndarray]:

@@ -47,6 +47,12 @@ def gather_results(
         Of all training rows out of fold, and of test rows by the models that ship.
     """
     stages = [("oof", data.train, stack.oof_scores_, stack.oof_decisions_)]
+    if stack.uncalibrated_scores_ is not None:
+        # What else is learned from scores, such as an ablation's stacks, starts before calibration.
+        names = ["stack", *(member.name for member in stack.members_)]
+        raw, decided = stack.uncalibrated_scores_, stack.oof_decisions_
+        given = ({name: raw[name] for name in names}, {name: decided[name] for name in names})
+        stages.append(("uncalibrated", data.train, *given))
     if data.test.any():
         scores = stack.score_models(data.X[data.test], data.parents[data.test])
         stages.append(("test", data.test, scores, stack.decide_models(scores)))
@@ -68,7 +74,8 @@ def gather_results(
         "thresholds": None
         if thresholds is None
         else dict(zip(data.classes, thresholds["stack"].tolist(), strict=True)),
-        "calibrated_on": "validation" if stack.calibration_ is not None else "out-of-fold",
+        "calibration": stack.calibration_card_,
+        "calibrated_on": "validation" if data.validation.any() else "out-of-fold",
         "counts": _counts(data, folds, table),
         "failures": len(table.failures),
         "histories": _histories(stack),

@@ -2,8 +2,8 @@
 
 Rows of split `test` are scored once, at the end, by the models that ship. Rows of split
 `validation` take no part in training; where there are any, calibration and thresholds come from
-them. All others are training rows, in folds. Features of the group `nuisance` stay in the table,
-but no member looks at them unless told.
+them, else from out-of-fold scores. All others are training rows, in folds. Features of the group
+`nuisance` stay in the table, but no member looks at them unless told.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import joblib
 import numpy as np
 
 from ensemble.bundle import CLIP, Bundle
+from ensemble.cross_calibration import CHOOSE, check_calibration
 from ensemble.fit_results import gather_results
 from ensemble.labelled_rows import LabelledRows
 from ensemble.members import Member
@@ -44,6 +45,7 @@ def fit_bundle(
     deep_minutes: float | None = 10.0,
     with_nuisance: bool = False,
     audit: bool = True,
+    calibration: str | None = CHOOSE,
     nested: bool = False,
     work_dir: str | PathLike[str] | None = None,
     settings: MemberParameters | None = None,
@@ -80,6 +82,9 @@ def fit_bundle(
         clips were recorded: see `ensemble.nuisance.audit`. The sound is read once more for it,
         unless the table has the features of `nuisance-v1`; not if it would have to be fetched
         from a URI.
+    calibration : str or None
+        How scores are made frequencies: see `StackingEnsembleClassifier`. On rows of split
+        `validation` if there are any, and out of fold. ``"none"`` fits thresholds alone.
     nested : bool
         Whether out-of-fold scores are the strict ones: see `StackingEnsembleClassifier`. With K
         folds a member is fitted K (K - 1) / 2 more times.
@@ -106,10 +111,11 @@ def fit_bundle(
     ValueError
         If the table has no labels, too few groups or classes, nothing but nuisance, or does not
         fit the task; if what is added leaks or is of other clips, classes or folds; if settings
-        are for members that are not asked for.
+        are for members that are not asked for; if the calibration is unknown.
     FileNotFoundError
         If sound files that a member listens to are gone.
     """
+    check_calibration(calibration)
     if settings is not None:
         _check_settings(settings, members)
     runs = [TrainedRun(path) for path in add if is_run(path)]
@@ -141,7 +147,7 @@ def fit_bundle(
             progress = _after_audit(progress)
         stack = StackingEnsembleClassifier(
             made, None if settings is None else create_final_estimator(settings.stack),
-            cv=fold_of_row[data.train], nested=nested, n_jobs=n_jobs,
+            cv=fold_of_row[data.train], calibration=calibration, nested=nested, n_jobs=n_jobs,
             random_state=random_state, work_dir=work_dir, progress=progress,
         )  # fmt: skip
         stack.fit(*data.take(data.train), groups=data.groups[data.train],

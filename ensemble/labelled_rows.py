@@ -12,9 +12,9 @@ import pandas as pd
 from ensemble.bundle import CLIP
 from ensemble.probabilities import check_windows_agree
 from ensemble.trained_run import TrainedRun
-from ensemble.training_folds import choose_folds
 from ensemble.views import MAIN, View, check_views
 from features.feature_set import NUISANCE, grouped_columns
+from features.folds import choose_folds
 from features.manifest import Manifest
 from features.remote import local_path
 from features.table import FeatureTable

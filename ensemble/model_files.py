@@ -22,6 +22,7 @@ FORMATS = {
 # Own types in skops files; skops itself knows scikit-learn's and numpy's.
 TRUSTED = (
     "classical.logistic.OneVsRestLogisticClassifier",
+    "classical.selection.RankingSelector",
     "classical.svm.OneVsRestSVMClassifier",
 )
 

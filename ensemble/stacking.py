@@ -18,18 +18,13 @@ from sklearn.utils import Tags
 from classical.labels import Labels, check_labels
 from ensemble.answering import AnsweringMixin
 from ensemble.combination import fit_combination
-from ensemble.cross_fitting import (
-    Rows,
-    cross_fit_decisions,
-    cross_fit_scores,
-    fit_model_thresholds,
-    nest,
-)
+from ensemble.cross_calibration import check_calibration
+from ensemble.cross_fitting import cross_fit, nest
 from ensemble.final_estimators import STACKED_ON
 from ensemble.finished_fits import FinishedFits
 from ensemble.member_fits import fit_members
 from ensemble.members import check_members
-from ensemble.thresholds import decide
+from ensemble.scored_rows import Rows
 from ensemble.training_folds import check_untorn, resolve_folds
 from ensemble.training_rows import TrainingRows
 
@@ -54,10 +49,16 @@ class StackingEnsembleClassifier(ClassifierMixin, AnsweringMixin, BaseEstimator)
         What the final estimator sees of the members. Logits are kept within about -9.2 to 9.2.
     cv : int, splitter or array of int of shape (n_samples,)
         Number of group-aware stratified folds, a scikit-learn splitter, or the fold of each row.
+    calibration : str or None
+        How the scores of the stack, the members and the averages are made frequencies: by a method
+        of `ensemble.calibration` (``"none"``, ``"temperature"``, ``"sigmoid"`` or ``"isotonic"``)
+        or by ``"choose"``, the simplest of those as good as the best; see
+        `ensemble.cross_calibration`. None leaves them alone until `calibrate` is called, which
+        then chooses.
     nested : bool
         Whether ``oof_scores_`` and ``oof_decisions_`` of each fold come from members, final
-        estimator, averages and thresholds that were all fitted without that fold. It takes
-        K (K - 1) / 2 more fits a member: with 5 folds 16, not 6. What ships is the same.
+        estimator, averages, calibrations and thresholds that were all fitted without that fold. It
+        takes K (K - 1) / 2 more fits a member: with 5 folds 16, not 6. What ships is the same.
     n_jobs : int or None
         Worker processes over members and folds; the numbers don't depend on it.
     random_state : int or None
@@ -85,13 +86,18 @@ class StackingEnsembleClassifier(ClassifierMixin, AnsweringMixin, BaseEstimator)
     oof_scores_ : dict
         Out-of-fold probabilities (n_samples, n_labels) of ``"stack"``, of each of `AVERAGES`
         (with one member alone only of ``"average"``), of ``"chance"``, the frequencies of the
-        labels, and of every member.
+        labels, and of every member. Each is calibrated by what was fitted on the other folds.
     oof_decisions_ : dict
         The same for decisions, int8.
+    uncalibrated_scores_ : dict or None
+        ``oof_scores_`` before calibration; None without one.
     thresholds_ : dict or None
         Name -> (n_labels,) for multi-label; None for single-label, which takes the highest score.
     calibration_ : dict or None
-        Name -> (n_labels, 2), set by `calibrate`.
+        Name -> `Calibration`, fitted on all out-of-fold scores, or by `calibrate`; None without.
+    calibration_card_ : dict or None
+        What was chosen for the stack, and its Brier score and calibration error before and after:
+        see `ensemble.cross_calibration.describe_calibration`.
     priors_ : np.ndarray of shape (n_labels,)
         How frequent each label is.
     n_features_in_ : int
@@ -141,6 +147,7 @@ class StackingEnsembleClassifier(ClassifierMixin, AnsweringMixin, BaseEstimator)
         across_labels: bool = False,
         stack_on: str = "logits",
         cv: Any = 5,
+        calibration: str | None = None,
         nested: bool = False,
         n_jobs: int | None = None,
         random_state: int | None = 0,
@@ -152,6 +159,7 @@ class StackingEnsembleClassifier(ClassifierMixin, AnsweringMixin, BaseEstimator)
         self.across_labels = across_labels
         self.stack_on = stack_on
         self.cv = cv
+        self.calibration = calibration
         self.nested = nested
         self.n_jobs = n_jobs
         self.random_state = random_state
@@ -189,11 +197,12 @@ class StackingEnsembleClassifier(ClassifierMixin, AnsweringMixin, BaseEstimator)
         Raises
         ------
         ValueError
-            If members, labels, groups or folds don't fit together.
+            If members, labels, groups or folds don't fit together, or a setting is unknown.
         """
         self.members_ = check_members(self.members)
         if self.stack_on not in STACKED_ON:
             raise ValueError(f"stack_on must be one of {STACKED_ON}, got {self.stack_on!r}")
+        check_calibration(self.calibration)
         X = self._check_rows(X, reset=True)
         labels = _check_labels(y, n_samples=len(X))
         self.classes_ = labels.classes
@@ -225,19 +234,13 @@ class StackingEnsembleClassifier(ClassifierMixin, AnsweringMixin, BaseEstimator)
         self.final_estimators_ = combination.finals
         self.averages_ = combination.averages
         self.priors_ = combination.priors
-        self.calibration_: dict[str, np.ndarray] | None = None
+        asked = self._calibration_settings(self.calibration)
+        usual = reported = cross_fit(fits.scores, rows, settings, asked)
         if self.nested:
-            self.oof_scores_, self.oof_decisions_ = nest(fits.scores, fits.without, rows, settings)
-        else:
-            self.oof_scores_ = cross_fit_scores(fits.scores, rows, settings)
-            self.oof_decisions_ = (
-                cross_fit_decisions(self.oof_scores_, rows)
-                if self._multilabel
-                else {name: decide(values, None) for name, values in self.oof_scores_.items()}
-            )
-        self.thresholds_: dict[str, np.ndarray] | None = (
-            fit_model_thresholds(self.oof_scores_, rows) if self._multilabel else None
-        )
+            reported = nest(fits.scores, fits.without, rows, settings, asked)
+        self.oof_scores_, self.oof_decisions_ = reported.calibrated.scores, reported.decisions
+        self.uncalibrated_scores_ = None if asked is None else reported.uncalibrated
+        self._settle(usual.uncalibrated, usual.calibrated, rows, asked)
 
 
 def _check_labels(y: Any, *, n_samples: int) -> Labels:

@@ -64,6 +64,7 @@ def create_label_audit_page(
     sentences: Sequence[str],
     rates: pd.DataFrame,
     n_suspects: int | None = None,
+    effect: Mapping[str, Any] | None = None,
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write a page of suspect clips with players, given and suggested labels.
@@ -83,6 +84,9 @@ def create_label_audit_page(
         and ``_high``, ``missing_found`` and ``roc_auc``.
     n_suspects : int or None
         How many there are in all; None means those on the page.
+    effect : mapping or None
+        What cleaning gains: ``metric``, ``given`` and ``cleaned`` (scores), ``gain`` ({"value",
+        "low", "high"}) and ``sentences``; undefined numbers are None.
     notes : sequence of str
         What else a listener should know, such as clips that could not be read.
 
@@ -112,6 +116,7 @@ def create_label_audit_page(
         classes=sorted(map(str, rates["label"])),
         rates=[_rate_row(row) for row in rates.to_dict("records")],
         n_suspects=len(suspects) if n_suspects is None else n_suspects,
+        effect=None if effect is None else {**effect, "rows": _effect_rows(effect)},
         separator=SEPARATOR,
         has_unknown=any(suspect.unknown_labels for suspect in suspects),
         colours=label_colours(),
@@ -188,6 +193,22 @@ def _rate_row(row: Mapping[Any, Any]) -> dict[str, Any]:
             for kind in ("wrong", "missing")
         },
     }
+
+
+def _effect_rows(effect: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Give what a model was trained on, its score and the interval of the gain, as texts."""
+    gain = effect["gain"]
+    low, high = gain["low"], gain["high"]
+    return [
+        ("Labels as given", _score(effect["given"]), ""),
+        ("Cleaned labels", _score(effect["cleaned"]), ""),
+        ("Gain", _score(gain["value"], sign="+"),
+         UNDEFINED if low is None or high is None else f"{low:+.3f} to {high:+.3f}"),
+    ]  # fmt: skip
+
+
+def _score(value: float | None, *, sign: str = "") -> str:
+    return UNDEFINED if value is None else f"{value:{sign}.3f}"
 
 
 def _percent(share: float, *, digits: int) -> str:

@@ -3,6 +3,8 @@
 Tables are joined on ``clip_id``, never by position. Truth is int8: 1, 0 and -1 (never annotated).
 Scores are probabilities, one column per class in the order of ``classes``; decisions are 0 or 1.
 Stage ``oof`` holds cross-fitted scores of rows used for training, ``test`` those of the test split.
+Where ``oof`` scores are calibrated, ``uncalibrated`` holds those of the stack and its members
+before that, for what is learned from scores; no report shows them.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ from reports.ablation_card import ablation_problems
 from reports.nuisance import nuisance_problems
 from reports.staging import staged_directory
 
-SCHEMA_VERSION = 1
-STAGES = ("oof", "test")
+SCHEMA_VERSION = 2
+STAGES = ("oof", "uncalibrated", "test")
 SPLITS = ("train", "validation", "test")
 TASKS = ("single-label", "multi-label")
 # Models that every stack is shown beside; all other names are members.
@@ -51,9 +53,10 @@ class Results:
     truth : DataFrame of shape (n_samples, n_labels), int8, indexed by clip_id
         1, 0, or -1 for a label never annotated for that clip. Rows as in ``clips``.
     scores : DataFrame
-        Columns ``model``, ``stage`` ("oof" or "test"), ``clip_id``, then one float32 per class.
+        Columns ``model``, ``stage`` (see `STAGES`), ``clip_id``, then one float32 per class.
     decisions : DataFrame
-        Same rows and columns as ``scores``, with int8 decisions 0 or 1.
+        Same rows and columns as ``scores``, with int8 decisions 0 or 1; those of stage
+        ``uncalibrated`` are those of ``oof``.
     projection : DataFrame
         Columns ``view`` ("features" or a member's name), ``clip_id``, ``pc_00`` ... float32.
     card : dict
@@ -61,7 +64,8 @@ class Results:
         ({label: value}), ``feature_set``, ``seed``, ``versions`` ({package: version}), ``counts``
         ({what: number}), ``failures`` (number), ``notes`` and ``warnings`` (lists of sentences),
         ``elsewhere`` (true if the clips are another corpus than that of the models),
-        ``histories`` ({name: for each training, one dict of numbers per epoch}), ``nuisance`` (what
+        ``histories`` ({name: for each training, one dict of numbers per epoch}), ``calibration``
+        (what it was and what it changed: see `reports.reliability_pictures`), ``nuisance`` (what
         the recording conditions tell of the labels: see `reports.nuisance`).
     """
 

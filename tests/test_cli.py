@@ -56,10 +56,11 @@ def chain(recordings, tmp_path_factory):
     """Features and bundle made by the commands."""
     folder = tmp_path_factory.mktemp("chain")
     run_well("extract", recordings, "-o", folder / "X.parquet", "--feature-set", "compact-v1")
-    run_well(
+    fitted = run_well(
         "fit-ensemble", folder / "X.parquet", "-o", folder / "bundle",
         "--members", "svm", "--folds", "4", "--jobs", "1",
     )  # fmt: skip
+    (folder / "told.txt").write_text(fitted.stdout)
     return folder
 
 
@@ -138,6 +139,13 @@ def test_predict_gives_json_for_files_folders_and_manifests_alike(recordings, ch
     assert by_id["tone/0.wav"]["probabilities"] == by_id["0.wav"]["probabilities"]
 
 
+def test_fitting_answers_in_words_whether_the_stack_is_better_than_its_best_member(chain):
+    told = (chain / "told.txt").read_text().splitlines()
+    answers = [line for line in told if line.startswith("The stack is")]
+    assert len(answers) == 1
+    assert "its best member (svm); 16 groups cannot tell whether by chance." in answers[0]
+
+
 def test_report_needs_results_alone(chain, tmp_path):
     done = run_well("report", chain / "bundle" / "results", "-o", tmp_path / "report")
     assert (tmp_path / "report" / "index.html").is_file()
@@ -150,6 +158,7 @@ def test_report_needs_results_alone(chain, tmp_path):
 def test_evaluate_scores_another_corpus_and_its_result_can_be_reported(recordings, chain, tmp_path):
     done = run_well("evaluate", chain / "bundle", recordings, "-o", tmp_path / "results")
     assert "macro_f1" in done.stdout
+    assert "its best member (svm)" in done.stdout
     assert "named like clips that the bundle was made from" in done.stderr
     run_well("report", tmp_path / "results", "-o", tmp_path / "report")
     assert (tmp_path / "report" / "index.html").is_file()

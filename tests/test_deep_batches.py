@@ -1,7 +1,4 @@
-"""Windows, batches by length, decoded clips and the validation part."""
-
-import os
-from pathlib import Path
+"""Batches by length: little padding, bounded memory, as random as that leaves them."""
 
 import numpy as np
 import pandas as pd
@@ -9,28 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deep.batches import collate, covering_windows, length_batches, random_windows
-from deep.clips import WaveformStore, check_clips
+from deep.batches import collate, length_batches, load_batch, padding_share
 from deep.holdout import hold_out
 from deep.targets import encode_labels
-from features.audio import AudioDecodeError, Clip
-
-
-@given(length=st.integers(1, 500), max_length=st.integers(1, 100))
-def test_covering_windows_leave_no_gap_and_overlap_by_half(length, max_length):
-    windows = covering_windows(length, max_length)
-    assert windows[0, 0] == 0
-    assert windows[-1, 1] == length
-    assert (windows[:, 1] - windows[:, 0] == min(length, max_length)).all()
-    assert (np.diff(windows[:, 0]) <= max(1, -(-max_length // 2))).all()
-
-
-def test_random_windows_lie_within_their_clips(rng):
-    lengths = np.array([5, 50, 51, 500])
-    windows = random_windows(lengths, 50, rng)
-    assert (windows[:, 1] >= 0).all()
-    assert (windows[:, 2] <= lengths).all()
-    assert (windows[:, 2] - windows[:, 1] == [5, 50, 50, 50]).all()
 
 
 @given(lengths=st.lists(st.integers(1, 1000), min_size=1, max_size=300), seed=st.integers(0, 9))
@@ -40,11 +18,95 @@ def test_every_position_is_in_one_batch_of_at_most_the_size(lengths, seed):
     assert max(map(len, batches)) <= 8
 
 
-def test_sorted_buckets_waste_little_on_padding(rng):
-    lengths = rng.integers(1, 1000, 2000)
-    batches = length_batches(lengths, 16, rng=rng)
-    padded = sum(len(batch) * lengths[batch].max() for batch in batches)
-    assert padded < 1.15 * lengths.sum()
+@given(
+    lengths=st.lists(st.integers(1, 1000), min_size=1, max_size=300),
+    seed=st.integers(0, 9),
+    batch_size=st.integers(2, 40),
+    room=st.integers(3, 20) | st.none(),
+)
+def test_no_window_is_left_alone_and_no_bound_is_passed(lengths, seed, batch_size, room):
+    lengths = np.array(lengths)
+    max_total = None if room is None else room * int(lengths.max())
+    batches = length_batches(
+        lengths, batch_size, max_total=max_total, rng=np.random.default_rng(seed)
+    )
+    sizes = [len(batch) for batch in batches]
+    assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
+    assert min(sizes) >= min(2, len(lengths))
+    assert max(sizes) <= max(batch_size, 3)
+    if max_total is not None:
+        assert max(len(batch) * lengths[batch].max() for batch in batches) <= max_total
+
+
+CORPORA = {
+    "uniform": lambda rng, n: rng.uniform(1, 20, n),
+    "log-uniform": lambda rng, n: np.exp(rng.uniform(0, np.log(20), n)),
+    "mostly-short": lambda rng, n: np.clip(1 + rng.exponential(2, n), 1, 20),
+    "mostly-long": lambda rng, n: np.clip(20 - rng.exponential(2, n), 1, 20),
+    "two-lengths": lambda rng, n: rng.choice([1.0, 20.0], n),
+    "few-long": lambda rng, n: np.where(rng.random(n) < 0.05, 20.0, 1.0),
+}
+
+
+@pytest.mark.parametrize("batch_size", [16, 32, 64])
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_padding_is_under_15_percent_of_clips_of_1_to_20_seconds(corpus, batch_size, rng):
+    lengths = (22050 * CORPORA[corpus](rng, 2000)).astype(int)
+    for epoch in range(3):
+        batches = length_batches(lengths, batch_size, rng=np.random.default_rng([0, epoch]))
+        assert padding_share(lengths, batches) < 0.15
+
+
+@given(
+    lengths=st.lists(st.integers(100, 2000), min_size=100, max_size=400),
+    copies=st.integers(1, 30),
+    seed=st.integers(0, 9),
+)
+def test_padding_is_under_15_percent_of_any_lengths_once_there_are_enough(lengths, copies, seed):
+    lengths = np.repeat(lengths, copies)
+    batches = length_batches(lengths, 8, rng=np.random.default_rng(seed))
+    share = padding_share(lengths, batches)
+    # All sorted, no batch pads by more than its own span, and the spans add up to the whole one.
+    bound = 8 * (lengths.max() - lengths.min()) / lengths.sum()
+    assert share <= max(0.1, bound)
+    assert share < 0.15 or lengths.sum() < 7 * 8 * (lengths.max() - lengths.min())
+
+
+def test_batches_of_bounded_sound_are_smaller_where_clips_are_longer(rng):
+    lengths = rng.integers(1, 21, 600)
+    batches = length_batches(lengths, 64, max_total=100)
+    sizes = {int(lengths[batch].max()): len(batch) for batch in batches[::-1]}
+    assert sizes[20] == 5
+    assert sizes[10] == 10
+    assert sizes[2] >= 30
+    shuffled = length_batches(lengths, 64, max_total=100, rng=rng)
+    assert padding_share(lengths, shuffled) < 0.15
+    assert min(map(len, shuffled)) >= 4
+
+
+@pytest.mark.parametrize("corpus", CORPORA)
+def test_a_bound_on_sound_holds_for_every_batch(corpus, rng):
+    lengths = (1000 * CORPORA[corpus](rng, 1500)).astype(int)
+    for room in (60_000, 100_000, 333_000):
+        batches = length_batches(lengths, 64, max_total=room, rng=rng)
+        assert max(len(batch) * lengths[batch].max() for batch in batches) <= room
+        assert min(map(len, batches)) >= 2
+        assert padding_share(lengths, batches) < 0.15
+
+
+def test_a_bound_that_holds_less_than_three_windows_is_refused():
+    with pytest.raises(ValueError, match="3 windows of 20 samples, the longest, got room for 59"):
+        length_batches(np.array([20, 1]), 8, max_total=59)
+
+
+def test_neighbours_in_a_batch_differ_between_epochs(rng):
+    lengths = np.exp(rng.uniform(0, 3, 1000))
+    together = []
+    for epoch in range(2):
+        batches = length_batches(lengths, 16, rng=np.random.default_rng([0, epoch]))
+        pairs = {(i, j) for batch in batches for i in batch for j in batch if i < j}
+        together.append(pairs)
+    assert len(together[0] & together[1]) < 0.25 * len(together[0])
 
 
 def test_batches_repeat_for_a_seed_and_differ_between_epochs():
@@ -63,74 +125,11 @@ def test_collate_pads_with_zeros():
     assert lengths.tolist() == [2, 4]
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        list,
-        lambda clips: np.array(clips, dtype=object),
-        lambda clips: np.array(clips, dtype=object)[:, None],
-        lambda clips: pd.DataFrame({"clip": clips}),
-        pd.Series,
-    ],
-    ids=["list", "array", "column", "dataframe", "series"],
-)
-def test_clips_are_accepted_in_any_container(make):
-    clips = [Clip("a.wav"), Clip("b.wav", 0.5, 1.0)]
-    assert check_clips(make(clips)) == clips
-
-
-def test_a_numeric_matrix_holds_a_waveform_a_row():
-    assert [len(clip) for clip in check_clips(np.zeros((3, 7)))] == [7, 7, 7]
-
-
-@pytest.mark.parametrize(
-    ("X", "error", "message"),
-    [
-        ("a.wav", TypeError, "a single str"),
-        (np.zeros(10), TypeError, "a single waveform"),
-        ([], ValueError, "at least one clip"),
-        (pd.DataFrame({"a": ["x"], "b": ["y"]}), ValueError, "got 2 columns"),
-    ],
-    ids=["path", "waveform", "empty", "two-columns"],
-)
-def test_what_is_no_sequence_of_clips_is_refused(X, error, message):
-    with pytest.raises(error, match=message):
-        check_clips(X)
-
-
-def test_a_decoded_clip_is_kept_and_equals_a_fresh_one(tmp_path, write_wav, rng):
-    path = write_wav("a.wav", 0.1 * rng.normal(size=4000), 44100)
-    kept = WaveformStore([str(path)], sr=22050, directory=tmp_path / "cache")
-    fresh = WaveformStore([str(path)], sr=22050)
-    assert isinstance(kept[0], np.memmap)
-    np.testing.assert_array_equal(kept[0], fresh[0])
-    assert len(list((tmp_path / "cache").iterdir())) == 1
-
-
-def test_a_second_store_does_not_decode_again(tmp_path, write_wav, monkeypatch):
-    path = write_wav("a.wav", np.ones(4000))
-    cache = tmp_path / "cache"
-    WaveformStore([path], sr=22050, directory=cache).lengths()
-    monkeypatch.setattr("deep.clips.load_clip", None)
-    assert WaveformStore([path], sr=22050, directory=cache).lengths().tolist() == [4000]
-
-
-def test_a_changed_file_and_another_segment_are_decoded_anew(tmp_path, write_wav):
-    path, cache = write_wav("a.wav", np.ones(4000)), tmp_path / "cache"
-    clips = [Clip(str(path)), Clip(str(path), 0.0, 0.1)]
-    assert WaveformStore(clips, sr=22050, directory=cache).lengths().tolist() == [4000, 2205]
-    write_wav("a.wav", np.ones(3000))
-    os.utime(path, (1, 1))
-    assert WaveformStore(clips, sr=22050, directory=cache).lengths().tolist() == [3000, 2205]
-
-
-def test_a_file_that_cannot_be_decoded_leaves_nothing_behind(tmp_path):
-    bad = tmp_path / "bad.wav"
-    bad.write_bytes(b"no sound")
-    store = WaveformStore([bad], sr=22050, directory=tmp_path / "cache")
-    with pytest.raises(AudioDecodeError, match=r"bad\.wav"):
-        store.lengths()
-    assert not list(Path(tmp_path).glob("cache/*"))
+def test_a_batch_holds_windows_as_they_were_cut():
+    sounds = [np.arange(5, dtype=np.float64), np.arange(10, 18, dtype=np.float32)]
+    batch, lengths = load_batch(sounds, np.array([[1, 2, 6], [0, 0, 3]]))
+    assert batch.tolist() == [[12, 13, 14, 15], [0, 1, 2, 0]]
+    assert lengths.tolist() == [4, 3]
 
 
 def test_the_validation_part_keeps_groups_whole_and_classes_in_proportion(rng):

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import sys
+from types import ModuleType
 from typing import ClassVar
 
 import numpy as np
@@ -11,13 +13,20 @@ import torch
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    StratifiedKFold,
+    cross_val_predict,
+)
 from sklearn.pipeline import make_pipeline
 
-from deep import AudioBackboneClassifier, Augmentation, EmbeddingExtractor, list_backbones
+from deep import AudioBackboneClassifier, EmbeddingExtractor, list_backbones
+from deep.backbones.registry import create_backbone
 from deep.batches import covering_windows
-from deep.schedule import Clock, one_cycle
-from deep.training import macro_f1
+from deep.pretraining.pretrained import PretrainedBackbone
+from deep.progress import describe_epoch
+from deep.training.scoring import macro_f1
 from features.audio import AudioDecodeError, Clip
 
 SR = 8000
@@ -188,23 +197,6 @@ def test_an_ample_budget_changes_nothing(sounds):
     assert all(torch.equal(weights(first)[name], weights(second)[name]) for name in weights(first))
 
 
-def test_the_clock_has_no_say_in_the_first_fifth_and_ends_at_the_budget(monkeypatch):
-    clock = Clock(100.0)
-    shares = []
-    for elapsed in (0, 20, 60, 100, 200):
-        monkeypatch.setattr("deep.schedule.time.monotonic", lambda s=elapsed: clock.start + s)
-        shares.append(clock.progress())
-    assert shares == pytest.approx([-0.25, 0.0, 0.5, 1.0, 1.0])
-
-
-def test_the_learning_rate_rises_to_its_peak_and_ends_at_zero():
-    rates = [one_cycle(progress) for progress in np.linspace(0, 1, 101)]
-    assert max(rates) == pytest.approx(1)
-    assert rates[0] < 0.1
-    assert rates[-1] == pytest.approx(0)
-    assert (np.diff(rates[15:]) <= 0).all()
-
-
 def test_training_stops_when_validation_does_not_improve(sounds):
     clips, labels = sounds
     shuffled = np.random.default_rng(0).permutation(labels)
@@ -232,6 +224,43 @@ def test_validation_keeps_groups_whole(sounds):
     assert not set(groups[held]) & set(np.delete(groups, held))
 
 
+def test_clips_can_be_told_to_be_held_out(sounds):
+    clips, labels = sounds
+    held = np.arange(len(clips)) % 5 == 0
+    classifier = make_classifier(epochs=1, validation_fraction=0.0)
+    classifier.fit(clips, labels, validation=held)
+    assert classifier.validation_rows_.tolist() == np.flatnonzero(held).tolist()
+    assert "validation_loss" in classifier.history_[0]
+
+
+def test_soft_targets_are_learned_in_place_of_labels(sounds):
+    clips, labels = sounds
+    names, codes = np.unique(labels, return_inverse=True)
+    told = make_classifier(label_smoothing=0.0).fit(clips, labels)
+    hard = make_classifier(label_smoothing=0.0)
+    hard.fit(clips, labels, soft_targets=np.eye(len(names))[codes])
+    assert all(torch.equal(weights(told)[name], weights(hard)[name]) for name in weights(told))
+    turned = make_classifier(epochs=12, learning_rate=1e-2, keep="last")
+    turned.fit(clips, labels, soft_targets=np.eye(len(names))[(codes + 1) % 3])
+    assert (turned.predict(clips) == names[(codes + 1) % 3]).mean() > 0.8
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"validation": np.zeros(3, dtype=bool)}, r"validation must be bool of shape \(72,\)"),
+        ({"validation": np.ones(72, dtype=bool)}, "validation must leave rows for training"),
+        ({"soft_targets": np.ones((72, 2))}, r"soft_targets must have a column for each"),
+        ({"soft_targets": np.full((72, 3), 2.0)}, "soft_targets must be from 0 to 1"),
+        ({"soft_targets": np.full((72, 3), 0.5)}, "must sum to one in each row"),
+    ],
+    ids=["shape", "all", "columns", "range", "sum"],
+)
+def test_clips_that_cannot_be_learned_so_are_refused(sounds, given, message):
+    with pytest.raises(ValueError, match=message):
+        make_classifier().fit(*sounds, **given)
+
+
 def test_without_validation_the_last_weights_are_kept(sounds):
     classifier = make_classifier(validation_fraction=0).fit(*sounds)
     assert classifier.best_epoch_ == 2
@@ -246,10 +275,20 @@ def test_learning_curves_are_reported_as_they_grow(sounds):
 
 
 def test_verbose_writes_a_line_an_epoch_into_a_pipe(sounds, capsys):
-    make_classifier(verbose=True).fit(*sounds)
+    make_classifier(verbose=True, scoring="balanced_accuracy").fit(*sounds)
     captured = capsys.readouterr()
-    assert [line.split()[1] for line in captured.err.splitlines()] == ["1/2", "2/2"]
+    lines = captured.err.splitlines()
+    assert [line.split()[1] for line in lines] == ["1/2", "2/2"]
+    for part in ("loss", "validation loss", "macro F1", "score", "clips/s", "s left"):
+        assert all(part in line for line in lines)
     assert captured.out == ""
+
+
+def test_time_left_is_that_of_the_epochs_left_or_of_the_budget():
+    entry = {"epoch": 2, "train_loss": 1.0, "clips_per_second": 50.0, "seconds": 60.0}
+    assert describe_epoch(entry, 10) == "epoch 2/10  loss 1.000  50 clips/s  4 min 00 s left"
+    assert describe_epoch(entry, 10, 100.0).endswith("  40 s left")
+    assert describe_epoch(entry, 2).endswith("  0 s left")
 
 
 def test_unknown_labels_are_left_out_of_multi_label_training(sounds):
@@ -289,6 +328,12 @@ def test_balanced_class_weights_train(sounds, multi_label):
         ({"validation_fraction": 1.0}, r"validation_fraction must be in \[0, 1\), got 1.0"),
         ({"class_weight": "even"}, "class_weight must be None or 'balanced', got 'even'"),
         ({"backbone": "nope"}, "backbone must be one of"),
+        ({"minutes": -1}, "minutes must be None or at least 0, got -1"),
+        ({"tensorboard": True}, "tensorboard must be False where there is no work_dir"),
+        ({"loss": "nope"}, "loss must be one of"),
+        ({"scoring": "nope"}, "scoring='nope' must work on the"),
+        ({"augment": {"nope": {}}}, "there is no augmentation 'nope'"),
+        ({"max_seconds": -1, "epochs": 0, "keep": ""}, "max_seconds must.*epochs must.*keep must"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -355,7 +400,7 @@ def test_a_saved_model_predicts_the_same(tmp_path, trained, sounds):
 
 
 def test_a_saved_model_is_a_card_and_safetensors_without_the_machines_paths(tmp_path, sounds):
-    classifier = make_classifier(epochs=1, cache_dir=tmp_path / "cache", augment=Augmentation())
+    classifier = make_classifier(epochs=1, cache_dir=tmp_path / "cache", augment="default")
     classifier.fit(*sounds).save_model(tmp_path / "model")
     assert sorted(p.name for p in (tmp_path / "model").iterdir()) == [
         "card.json",
@@ -367,7 +412,7 @@ def test_a_saved_model_is_a_card_and_safetensors_without_the_machines_paths(tmp_
     assert card["parameters"]["sr"] == SR
     assert card["task"] == "single-label"
     loaded = AudioBackboneClassifier.load_model(tmp_path / "model")
-    assert loaded.augment == Augmentation()
+    assert loaded.augment == "default"
 
 
 def test_weights_that_the_card_does_not_describe_are_refused(tmp_path, trained):
@@ -430,6 +475,179 @@ def test_the_extractor_needs_a_model():
         EmbeddingExtractor().fit()
     with pytest.raises(NotFittedError):
         EmbeddingExtractor(make_classifier()).fit()
+
+
+def test_one_more_epoch_at_a_time_learns_from_whatever_clips_come(sounds):
+    clips, labels = sounds
+    first, second = (make_classifier(learning_rate=1e-2) for _ in range(2))
+    for classifier in (first, second):
+        for number in range(10):
+            # Each time but the first and the last a class is missing.
+            rows = [row for row in range(len(clips)) if number in (0, 9) or row % 4 != number % 4]
+            kept = [clips[row] for row in rows]
+            classifier.partial_fit(kept, labels[rows], classes=["high", "low", "noise"])
+    assert all(torch.equal(weights(first)[name], weights(second)[name]) for name in weights(first))
+    assert [entry["epoch"] for entry in first.history_] == list(range(1, 11))
+    assert first.score(clips, labels) > 0.8
+
+
+def test_the_optimizer_goes_on_from_call_to_call(sounds):
+    clips, labels = sounds
+    classifier = make_classifier().partial_fit(clips, labels, classes=np.unique(labels))
+    n_steps = classifier._optimizer_tensors["0/step"].item()
+    sent = pickle.loads(pickle.dumps(classifier))
+    sent.partial_fit(clips, labels)
+    assert sent._optimizer_tensors["0/step"].item() == 2 * n_steps
+
+
+def test_a_label_that_comes_later_is_absent_until_then(sounds):
+    clips, labels = sounds
+    known = labels != "noise"
+    classifier = make_classifier()
+    kept = [clip for clip, keep in zip(clips, known, strict=True) if keep]
+    classifier.partial_fit(kept, labels[known], classes=["high", "low", "noise"])
+    assert classifier.absent_.tolist() == [False, False, True]
+    assert classifier.partial_fit(clips, labels).absent_.tolist() == [False, False, False]
+
+
+def test_indicators_can_be_learned_one_more_epoch_at_a_time(sounds):
+    clips, labels = sounds
+    y = np.column_stack([labels == "low", labels == "noise"]).astype(np.int8)
+    classifier = make_classifier().partial_fit(clips, y).partial_fit(clips[:9], y[:9])
+    assert classifier.predict_proba(clips[:3]).shape == (3, 2)
+
+
+def test_a_fitted_or_saved_classifier_can_learn_more(tmp_path, trained, sounds):
+    clips, labels = sounds
+    trained.save_model(tmp_path)
+    for model in (
+        pickle.loads(pickle.dumps(trained)),
+        AudioBackboneClassifier.load_model(tmp_path, device="cpu"),
+    ):
+        before = len(model.history_)
+        model.set_params(learning_rate=1e-4).partial_fit(clips, labels)
+        assert len(model.history_) == before + 1
+        assert model.score(clips, labels) > 0.9
+
+
+def test_labels_that_partial_fit_cannot_know_are_refused(sounds):
+    clips, labels = sounds
+    with pytest.raises(ValueError, match="the first partial_fit must be given classes"):
+        make_classifier().partial_fit(clips, labels)
+    with pytest.raises(ValueError, match=r"y must hold classes of the first call, .*\['noise'\]"):
+        make_classifier().partial_fit(clips, labels, classes=["high", "low"])
+    with pytest.raises(ValueError, match="y must have a column for each of 3 classes, got 2"):
+        make_classifier().partial_fit(clips[:2], np.eye(2, dtype=int), classes=["a", "b", "c"])
+
+
+def test_a_pretrained_backbone_is_started_from_and_told_of(tmp_path, sounds):
+    clips, labels = sounds
+    network = create_backbone("crnn", n_classes=3, sr=SR, **SMALL)
+    card = {"backbone": "crnn", "backbone_params": SMALL, "sr": SR, "max_seconds": 0.5}
+    rest = {"task": "none", "trained_on": {"labels": False}, "history": []}
+    network.head = torch.nn.Identity()
+    PretrainedBackbone(network, card | rest).save(tmp_path / "start")
+    settings = {"pretrained": tmp_path / "start", "unfreeze_from": "head", "epochs": 1}
+    classifier = make_classifier(**settings).fit(clips, labels, work_dir=tmp_path / "work")
+    for name, tensor in network.backbone.state_dict().items():
+        assert torch.equal(classifier.network_.backbone.state_dict()[name], tensor)
+    classifier.save_model(tmp_path / "model")
+    loaded = AudioBackboneClassifier.load_model(tmp_path / "model")
+    assert loaded.pretrained_on_ == {"labels": False}
+    with pytest.raises(ValueError, match="holds another training: pretrained was"):
+        make_classifier(**settings | {"pretrained": None}).fit(
+            clips, labels, work_dir=tmp_path / "work"
+        )
+
+
+def test_settings_can_be_searched(sounds):
+    clips, labels = sounds
+    search = GridSearchCV(
+        make_classifier(validation_fraction=0),
+        {"epochs": [1, 6], "schedule": ["constant", "cosine-restarts"]},
+        cv=StratifiedKFold(2),
+        scoring="neg_log_loss",
+    )
+    search.fit(pd.DataFrame({"clip": clips}), labels)
+    assert search.best_params_["epochs"] == 6
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"scoring": "roc_auc_ovr", "keep": "best", "average": 2, "ema_decay": 0.9},
+        {"head_epochs": 1, "layer_decay": 0.5, "warm_up_epochs": 0.5},
+        {"unfreeze_from": "backbone.blocks.1", "accumulate": 2, "clip_norm": None},
+        {"loss": "focal", "loss_params": {"gamma": 1.0}, "sampling": "balanced"},
+        {"windows": "all", "augment": {"gain": {}}, "precision": "bfloat16"},
+        {"windows": "loudest", "augment": "rough", "schedule": "plateau"},
+        {"loss": "triplet", "loss_params": {"margin": 0.3}, "augment": False},
+    ],
+    ids=lambda settings: "-".join(settings),
+)
+def test_settings_train_and_survive_saving(tmp_path, sounds, settings):
+    clips, labels = sounds
+    classifier = make_classifier(**settings).fit(clips, labels)
+    classifier.save_model(tmp_path)
+    loaded = AudioBackboneClassifier.load_model(tmp_path, device="cpu")
+    np.testing.assert_array_equal(loaded.predict_proba(clips), classifier.predict_proba(clips))
+    assert {name: getattr(loaded, name) for name in settings} == settings
+    assert loaded.kept_epochs_ == classifier.kept_epochs_
+
+
+def test_a_scorer_that_is_a_function_is_left_out_of_a_saved_model(tmp_path, sounds):
+    def even(estimator, X, y):
+        return 0.5
+
+    make_classifier(epochs=1, scoring=even).fit(*sounds).save_model(tmp_path)
+    assert AudioBackboneClassifier.load_model(tmp_path).scoring is None
+
+
+def test_an_augmentation_that_joins_labels_is_refused_for_single_labels(sounds):
+    with pytest.raises(ValueError, match="joins the labels"):
+        make_classifier(augment={"sum": {}}).fit(*sounds)
+
+
+class Writer:
+    """Stands for TensorBoard's writer of event files."""
+
+    made: ClassVar[list["Writer"]] = []
+
+    def __init__(self, directory):
+        self.directory, self.scalars, self.closed = directory, [], False
+        self.made.append(self)
+
+    def add_scalar(self, name, value, step):
+        self.scalars.append((name, value, step))
+
+    def flush(self):
+        pass
+
+    def close(self):
+        self.closed = True
+
+
+def test_event_files_get_every_number_of_an_epoch(tmp_path, sounds, monkeypatch):
+    module = ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = Writer
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    monkeypatch.setattr(torch.utils, "tensorboard", module, raising=False)
+    classifier = make_classifier(tensorboard=True).fit(*sounds, work_dir=tmp_path)
+    (writer,) = Writer.made
+    assert writer.directory == str(tmp_path / "tensorboard")
+    assert writer.closed
+    last = classifier.history_[-1]
+    assert ("loss/train_loss", last["train_loss"], 2) in writer.scalars
+    assert ("score/validation_macro_f1", last["validation_macro_f1"], 2) in writer.scalars
+    assert ("rate/learning_rate", last["learning_rate"], 2) in writer.scalars
+    assert ("time/share_waiting", last["share_waiting"], 2) in writer.scalars
+
+
+def test_without_the_package_of_tensorboard_the_extra_is_named(tmp_path, sounds, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    monkeypatch.delattr(torch.utils, "tensorboard", raising=False)
+    with pytest.raises(ImportError, match=r"pip install 'timbrestack\[tensorboard\]'"):
+        make_classifier(tensorboard=True).fit(*sounds, work_dir=tmp_path)
 
 
 @pytest.mark.gpu

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from deep.frontends.log_mel import LogMelFrontend, normalize_level, valid_mask
+from deep.frontends.log_mel import LogMelFrontend, scale_to_peak, valid_mask
 
 SR = 22050
 
@@ -63,8 +63,26 @@ def test_gain_does_not_change_the_frames(frontend, rng, gain):
 
 def test_level_is_taken_over_valid_samples_only(rng):
     batch, lengths = batch_of(rng.normal(size=500), rng.normal(size=2000))
-    scaled = normalize_level(batch, lengths)
-    assert scaled[0, :500].square().mean().sqrt().item() == pytest.approx(1, rel=1e-5)
+    scaled, rms = scale_to_peak(batch, lengths)
+    assert scaled.abs().amax(dim=1).tolist() == [1, 1]
+    expected = scaled[0, :500].square().mean().sqrt().item()
+    assert rms[0].item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_frames_are_those_of_a_waveform_scaled_to_unit_level(frontend, rng):
+    waveform = np.concatenate([rng.normal(size=3000), 1e-3 * rng.normal(size=2000)])
+    frames, _ = frontend(*batch_of(0.01 * waveform))
+    scaled = torch.tensor(waveform / np.sqrt((waveform**2).mean()), dtype=torch.float32)
+    spectrum = torch.stft(
+        scaled,
+        frontend.n_fft,
+        frontend.hop_length,
+        window=frontend.window,
+        pad_mode="constant",
+        return_complex=True,
+    )
+    expected = torch.log(frontend.filters @ spectrum.abs().square() + frontend.floor)
+    torch.testing.assert_close(frames[0], expected, rtol=0, atol=1e-4)
 
 
 def test_statistics_standardise_valid_frames_and_skip_padding(frontend, rng):

@@ -3,12 +3,14 @@
 import json
 import shutil
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
 import soundfile
+from scipy.special import expit, logit
 from sklearn.ensemble import RandomForestClassifier
 
 from classical.boosting import OneVsRestXGBClassifier
@@ -16,6 +18,8 @@ from classical.svm import OneVsRestSVMClassifier
 from deep.classifier import AudioBackboneClassifier
 from ensemble.averages import AVERAGES
 from ensemble.bundle import CLIP, load_bundle, save_bundle
+from ensemble.bundle_schema import upgrade_card
+from ensemble.calibration import read_calibration
 from ensemble.evaluation import evaluate_bundle
 from ensemble.finished_fits import work_folder
 from ensemble.fitting import fit_bundle
@@ -26,6 +30,9 @@ from features.corpora.layouts import read_corpus
 from features.extraction import extract_table
 from features.manifest import make_manifest, read_manifest
 from reports.results import read_results
+
+# Written by this toolkit when their version was the last one, of two linear members.
+EARLIER_CARDS = json.loads(Path(__file__).with_name("earlier_bundle_cards.json").read_text())
 
 SR = 22050
 KINDS = ("chord", "noise", "tone")
@@ -216,8 +223,19 @@ def test_a_later_schema_is_refused_with_advice(single, tmp_path):
         load_bundle(copy)
 
 
+def as_of_version_2(card):
+    """What the second version wrote: slopes and offsets of sigmoids, or no calibration."""
+    del card["calibration_asked"]
+    card["schema_version"] = 2
+    if card["calibration"] is not None:
+        n_labels = len(card["classes"])
+        lines = {name: given["parameters"] for name, given in card["calibration"].items()}
+        card["calibration"] = {**lines, "chance": [[1.0, 0.0]] * n_labels}
+
+
 def as_of_version_1(card):
     """What the first version wrote: no word of averages, views or the final estimator's sight."""
+    as_of_version_2(card)
     for later in ("final", "averages", "views", "runs", "nested"):
         del card[later]
     for fitted in ("thresholds", "calibration"):
@@ -227,21 +245,45 @@ def as_of_version_1(card):
     card["schema_version"] = 1
 
 
-@pytest.mark.parametrize("kind", ["single", "several"])
-def test_a_bundle_of_the_first_version_opens_and_says_what_it_said(kind, request, tmp_path):
-    _, table, bundle, folder = request.getfixturevalue(kind)
-    old = load_bundle(edit_card(folder, tmp_path, as_of_version_1), with_results=True)
+@pytest.fixture(scope="module", params=["none", "sigmoid"])
+def earlier(request, tmp_path_factory, single, several):
+    """Bundles of what earlier versions could do: calibrated on validation rows by lines, or not."""
+    _, table, *_ = single if request.param == "none" else several
+    made = members(table.values.columns, deep=False)
+    bundle = fit_bundle(table, members=made, folds=3, calibration=request.param)
+    folder = tmp_path_factory.mktemp("earlier") / "bundle"
+    save_bundle(bundle, folder)
+    return table, bundle, folder
+
+
+@pytest.mark.parametrize("as_it_was", [as_of_version_1, as_of_version_2], ids=["1", "2"])
+def test_a_bundle_of_an_earlier_version_opens_and_says_what_it_said(earlier, as_it_was, tmp_path):
+    table, bundle, folder = earlier
+    old = load_bundle(edit_card(folder, tmp_path, as_it_was), with_results=True)
     X = columns(table)
     now, then = bundle.stack.score_models(X), old.stack.score_models(X)
-    assert set(now) - set(then) == set(AVERAGES[1:])
+    assert set(now) - set(then) == set(AVERAGES[1:] if as_it_was is as_of_version_1 else ())
     for name, scores in then.items():
         np.testing.assert_allclose(scores, now[name], atol=1e-12)
     decided = old.stack.decide_models(then)
     np.testing.assert_array_equal(decided["stack"], bundle.stack.decide_models(now)["stack"])
     save_bundle(old, tmp_path / "new")
-    assert json.loads((tmp_path / "new" / "card.json").read_text())["schema_version"] == 2
+    assert json.loads((tmp_path / "new" / "card.json").read_text())["schema_version"] == 3
     again = load_bundle(tmp_path / "new").stack.predict_proba(X)
     np.testing.assert_allclose(again, then["stack"], atol=1e-12)
+
+
+@pytest.mark.parametrize("card", EARLIER_CARDS, ids=lambda card: card["made_as"])
+def test_the_earlier_layout_is_the_one_that_was_written(earlier, card, tmp_path):
+    as_it_was = {1: as_of_version_1, 2: as_of_version_2}[card["schema_version"]]
+    copied = json.loads((edit_card(earlier[-1], tmp_path, as_it_was) / "card.json").read_text())
+    assert set(copied) == set(card) - {"made_as"}
+    upgraded = upgrade_card(card, "here")
+    assert upgraded["schema_version"] == 3
+    for name, given in (upgraded["calibration"] or {}).items():
+        found = read_calibration(given).apply(np.full((2, len(card["classes"])), 0.3))
+        slopes, offsets = np.transpose(card["calibration"][name])
+        np.testing.assert_allclose(found[0], expit(slopes * logit(0.3) + offsets))
 
 
 def test_a_bundle_of_no_version_says_what_to_do(single, tmp_path):
@@ -353,7 +395,7 @@ def test_results_of_a_bundle_are_sound_and_complete(several):
     results.check()
     assert results.models == ["stack", "svm", "xgb", *AVERAGES, "chance"]
     stages = results.scores.groupby("stage")["clip_id"].nunique()
-    assert stages.to_dict() == {"oof": 48, "test": 12}
+    assert stages.to_dict() == {"oof": 48, "uncalibrated": 48, "test": 12}
     assert len(results.clips) == len(table.values) == 72
     assert (results.clips["fold"] >= 0).sum() == 48
 
@@ -361,7 +403,8 @@ def test_results_of_a_bundle_are_sound_and_complete(several):
 def test_mixtures_to_validate_on_give_thresholds_and_calibration(several):
     *_, bundle, folder = several
     assert bundle.task == "multi-label"
-    assert set(bundle.stack.calibration_) == set(bundle.stack.thresholds_)
+    assert {*bundle.stack.calibration_, "chance"} == set(bundle.stack.thresholds_)
+    assert bundle.results.card["calibration"]["rows"] == 12
     assert load_bundle(folder).results is None
     assert bundle.results.card["calibrated_on"] == "validation"
 

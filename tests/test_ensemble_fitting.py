@@ -209,7 +209,7 @@ def test_a_network_without_columns_takes_the_clip_and_the_users_own_stays_as_it_
 
 def test_a_meta_estimator_that_knows_no_routing_can_be_a_member(pairs, tmp_path):
     member = Member("boost", AdaBoostClassifier(GaussianNB(), n_estimators=3))
-    bundle = fit_bundle(table_of(pairs, tmp_path), members=[member], folds=3)
+    bundle = fit_bundle(table_of(pairs, tmp_path), members=[member], folds=3, calibration=None)
     scores = bundle.results.scores.query("model == 'boost'")
     assert ((scores["a"] > 0.5) == (np.array(pairs) == "a")).mean() > 0.6
 
@@ -219,7 +219,7 @@ def test_a_class_that_only_test_clips_have_is_not_taken_for_certain(pairs, tmp_p
     labels = ["a", "b;a", "b", ""] * 9 + ["z"] * 4
     table = table_of(labels, tmp_path, split=["train"] * 36 + ["test"] * 4)
     with pytest.warns(UserWarning, match="class 'z' has 0 training clips"):
-        bundle = fit_bundle(table, members=[forest()], folds=3)
+        bundle = fit_bundle(table, members=[forest()], folds=3, calibration=None)
     assert bundle.results.scores.query("model == 'forest'")["z"].max() == 0.0
 
 
@@ -229,7 +229,7 @@ def test_unknown_labels_are_no_third_answer_of_a_member(tmp_path):
     for row in range(0, 40, 4):
         unknown[row] = "b"
     table = table_of(labels, tmp_path, unknown_labels=unknown)
-    bundle = fit_bundle(table, members=[forest()], folds=3)
+    bundle = fit_bundle(table, members=[forest()], folds=3, calibration=None)
     model = bundle.stack.named_estimators_["forest"][0]
     raw = model.predict_proba(table.values)[1]
     X = table.values.assign(**{CLIP: table.rows().audio_clips()})
@@ -244,7 +244,7 @@ def test_a_label_known_in_one_group_only_can_be_fitted(tmp_path):
     labels[38], unknown[38], unknown[39] = "a;z", "", ""
     member = Member("svm", OneVsRestSVMClassifier(random_state=0))
     table = table_of(labels, tmp_path, unknown_labels=unknown)
-    bundle = fit_bundle(table, members=[member], folds=3)
+    bundle = fit_bundle(table, members=[member], folds=3, calibration=None)
     stack = bundle.results.scores.query("model == 'stack'").set_index("clip_id")
     assert stack.loc["38.wav", "z"] == 0.5
 

@@ -94,7 +94,7 @@ def test_a_directory_without_results_is_told_so(tmp_path):
 def test_a_newer_schema_is_refused(results, tmp_path):
     card = write_results(results, tmp_path / "results") / "card.json"
     card.write_text(json.dumps({**json.loads(card.read_text()), "schema_version": 99}))
-    with pytest.raises(ValueError, match="schema version 99, this version reads up to 1"):
+    with pytest.raises(ValueError, match="schema version 99, this version reads up to 2"):
         read_results(tmp_path / "results")
 
 

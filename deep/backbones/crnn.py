@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
 
 from deep.backbones.network import AudioNetwork, Backbone
+from deep.backbones.recurrence import read_sequences
 from deep.backbones.registry import BackboneConfig, register_backbone
 from deep.frontends.log_mel import LogMelFrontend, valid_mask
 from deep.heads import LinearHead
@@ -81,6 +81,7 @@ class ConvRecurrentBackbone(Backbone):
             dropout=dropout if n_layers > 1 else 0.0,
         )
         self.embedding_size = hidden_size * (2 if bidirectional else 1)
+        self.frames_per_step, self.frame_embedding_size = self.min_frames, self.embedding_size
 
     def forward(self, frames: Tensor, n_frames: Tensor) -> Tensor:
         """Compute one embedding per clip.
@@ -97,19 +98,29 @@ class ConvRecurrentBackbone(Backbone):
         Tensor of shape (n_samples, embedding_size)
             The LSTM's state after the last valid step; read backwards, after the first.
         """
+        _, final, _ = self._read(frames, n_frames)
+        return final
+
+    def frame_embeddings(  # noqa: D102 - see Backbone
+        self, frames: Tensor, n_frames: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        states, _, n_steps = self._read(frames, n_frames)
+        return states, n_steps
+
+    def _read(self, frames: Tensor, n_frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the LSTM's states after all steps and after the last, and the number of steps."""
         maps = frames[:, None].contiguous(memory_format=torch.channels_last)
         for block, time_pool in zip(self.blocks, self.time_pools, strict=True):
             maps = block(maps)
             n_frames = n_frames // time_pool
             # Past the end there must be zeros, as a convolution sees them beyond a clip alone.
-            mask = valid_mask(n_frames, maps.shape[-1], device=maps.device)
-            maps = maps * mask[:, None, None, :]
+            if (n_frames < maps.shape[-1]).any():
+                mask = valid_mask(n_frames, maps.shape[-1], device=maps.device)
+                maps = maps * mask[:, None, None, :]
         steps = maps.permute(0, 3, 1, 2).flatten(start_dim=2).float()
         with torch.autocast(steps.device.type, enabled=False):
-            packed = pack_padded_sequence(steps, n_frames, batch_first=True, enforce_sorted=False)
-            _, (final, _) = self.lstm(packed)
-        n_directions = 2 if self.lstm.bidirectional else 1
-        return torch.cat(list(final[-n_directions:]), dim=1)
+            states, final = read_sequences(self.lstm, steps, n_frames)
+        return states, final, n_frames
 
 
 @register_backbone(

@@ -17,10 +17,40 @@ class Backbone(nn.Module):
         Values per embedding.
     min_frames : int
         The shortest input that it can take.
+    frames_per_step : int
+        Frames that one of the steps of `frame_embeddings` stands for.
+    frame_embedding_size : int
+        Values per step.
     """
 
     embedding_size: int
     min_frames: int
+    frames_per_step: int
+    frame_embedding_size: int
+
+    def frame_embeddings(self, frames: Tensor, n_frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute embeddings of short stretches of time, as some self-supervised tasks need them.
+
+        Parameters
+        ----------
+        frames : Tensor of shape (n_samples, n_bands, n_frames)
+            Zero past each clip's last frame.
+        n_frames : Tensor of shape (n_samples,), int64, on the CPU
+            Valid frames of each clip, at least ``min_frames``.
+
+        Returns
+        -------
+        embeddings : Tensor of shape (n_samples, n_steps, frame_embedding_size)
+            Zero past each clip's last step.
+        n_steps : Tensor of shape (n_samples,), int64, on the CPU
+            Valid steps of each clip, ``n_frames // frames_per_step``.
+
+        Raises
+        ------
+        NotImplementedError
+            If a backbone has none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} gives no embeddings of frames")
 
 
 class AudioNetwork(nn.Module):

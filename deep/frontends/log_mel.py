@@ -37,8 +37,8 @@ def valid_mask(lengths: Tensor, size: int, *, device: torch.device | None = None
     return torch.arange(size, device=lengths.device) < lengths[:, None]
 
 
-def normalize_level(waveforms: Tensor, lengths: Tensor) -> Tensor:
-    """Scale each waveform to a root mean square of one over its valid samples.
+def scale_to_peak(waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    """Scale each waveform to a peak of one, and tell its level over its valid samples then.
 
     Parameters
     ----------
@@ -49,15 +49,17 @@ def normalize_level(waveforms: Tensor, lengths: Tensor) -> Tensor:
 
     Returns
     -------
-    Tensor of shape (n_samples, n_timepoints), float32
+    scaled : Tensor of shape (n_samples, n_timepoints), float32
         Scaled waveforms; silence stays silence.
+    rms : Tensor of shape (n_samples, 1), float32
+        Root mean square of each; one for silence.
     """
-    # Through the peak first: the squares of a very quiet clip would underflow.
+    # Not the level at once: the squares of a very quiet clip would underflow.
     peak = waveforms.abs().amax(dim=1, keepdim=True)
     scaled = waveforms / torch.where(peak > 0, peak, torch.ones_like(peak))
-    mean_square = scaled.square().sum(dim=1) / lengths.to(waveforms.device)
-    rms = mean_square.sqrt()[:, None]
-    return scaled / torch.where(rms > 0, rms, torch.ones_like(rms))
+    norm = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
+    rms = norm / lengths.to(waveforms.device).sqrt()[:, None]
+    return scaled, torch.where(rms > 0, rms, torch.ones_like(rms))
 
 
 class LogMelFrontend(Frontend):
@@ -161,8 +163,9 @@ class LogMelFrontend(Frontend):
         """
         # bfloat16 has 8 bits of mantissa, far too few for a transform: float32 whatever autocast.
         with torch.autocast(waveforms.device.type, enabled=False):
+            scaled, rms = scale_to_peak(waveforms.float(), lengths)
             spectrum = torch.stft(
-                normalize_level(waveforms.float(), lengths),
+                scaled,
                 self.n_fft,
                 self.hop_length,
                 window=self.window,
@@ -170,7 +173,8 @@ class LogMelFrontend(Frontend):
                 return_complex=True,
             )
             power = spectrum.real.square() + spectrum.imag.square()
-            return self.filters @ power
+            # The level goes into the few mel powers rather than into all samples.
+            return self.filters @ power / rms.square()[:, :, None]
 
     def log_mel(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Compute the log-mel spectrogram before standardising; see `mel_power`.

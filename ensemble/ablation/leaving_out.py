@@ -4,6 +4,7 @@ Each part is left out, the final estimator is fitted again on what remains, and 
 compared on the same out-of-fold rows: also where there is a test split, because members chosen by
 test scores would make these scores too good. Leaving out a member needs only the results; leaving
 out a view (a family of features) needs the members fitted again, see `ensemble.ablation.views`.
+Stacks are made of scores before calibration, and calibrated as those of the results were.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import numpy as np
 import pandas as pd
 
 from ensemble.ablation.words import describe_ablation
-from ensemble.cross_fitting import Rows, cross_fit_decisions, cross_fit_scores
+from ensemble.cross_calibration import CalibrationSettings, cross_calibrate
+from ensemble.cross_fitting import cross_fit_decisions, cross_fit_scores
 from ensemble.final_estimators import FinalSettings
+from ensemble.scored_rows import Rows
 from ensemble.thresholds import decide
 from reports.metrics.named import METRICS, check_metrics, measure
 from reports.results import Results
@@ -90,14 +93,15 @@ def ablate(
     if len(np.unique(groups)) >= MIN_GROUPS:
         weights = group_bootstrap_weights(groups, n_boot=n_boot, seed=seed)
     judge = _Judge(rows, results.task, names, weights)
-    every = _restack(scores, rows, settings)
+    restack = partial(_restack, rows=rows, settings=settings, asked=_read_calibration(results))
+    every = restack(scores, wanted=("stack", *scores))
     whole = judge(every["stack"])
     alone = {name: judge(every[name]) for name in scores}
     parts = []
     for name in scores:
         rest = {other: values for other, values in scores.items() if other != name}
         if rest:
-            parts.append((name, "member", judge(_restack(rest, rows, settings)["stack"])))
+            parts.append((name, "member", judge(restack(rest)["stack"])))
     for view, given in (views or {}).items():
         rest = {name: values for name, values in scores.items() if name not in given}
         rest |= {
@@ -107,7 +111,7 @@ def ablate(
         }
         # In the order of the members, so that nothing but the view differs.
         ordered = {name: rest[name] for name in scores if name in rest}
-        parts.append((view, "view", judge(_restack(ordered, rows, settings)["stack"])))
+        parts.append((view, "view", judge(restack(ordered)["stack"])))
     found = {
         "metrics": names,
         "rows": len(rows.truth),
@@ -135,7 +139,9 @@ def ablate(
 def _read_rows(results: Results) -> tuple[Rows, dict[str, np.ndarray], pd.Index]:
     """Give what is known of the out-of-fold rows, and the members' scores, one row a clip."""
     parents = results.per_parent()
-    table = parents.scores[parents.scores["stage"] == "oof"]
+    stages = set(parents.scores["stage"])
+    stage = "uncalibrated" if "uncalibrated" in stages else "oof"
+    table = parents.scores[parents.scores["stage"] == stage]
     index = pd.Index(table.loc[table["model"] == "stack", "clip_id"])
     by_member = {
         name: table[table["model"] == name].set_index("clip_id")[results.classes]
@@ -172,17 +178,31 @@ def _align(table: pd.DataFrame, index: pd.Index, classes: list[str], view: str) 
 Judged = tuple[np.ndarray, np.ndarray]
 
 
+def _read_calibration(results: Results) -> CalibrationSettings | None:
+    """Give how the scores of the results were calibrated."""
+    if "uncalibrated" not in set(results.scores["stage"]):
+        return None
+    seed = int(results.card.get("seed") or 0)
+    asked = results.card["calibration"]["asked"]
+    return CalibrationSettings(asked, results.task == "multi-label", seed)
+
+
 def _restack(
-    scores: Mapping[str, np.ndarray], rows: Rows, settings: FinalSettings
+    scores: Mapping[str, np.ndarray],
+    *,
+    rows: Rows,
+    settings: FinalSettings,
+    asked: CalibrationSettings | None,
+    wanted: Sequence[str] = ("stack",),
 ) -> dict[str, Judged]:
-    """Give scores and decisions of every model, each fold by what the other folds taught."""
+    """Give scores and decisions of some models, each fold by what the other folds taught."""
     stacked = cross_fit_scores(scores, rows, settings)
-    wanted = {name: stacked[name] for name in ("stack", *scores)}
+    found = cross_calibrate({name: stacked[name] for name in wanted}, rows, asked).scores
     if settings.multilabel:
-        decided = cross_fit_decisions(wanted, rows)
+        decided = cross_fit_decisions(found, rows)
     else:
-        decided = {name: decide(values, None) for name, values in wanted.items()}
-    return {name: (values, decided[name]) for name, values in wanted.items()}
+        decided = {name: decide(values, None) for name, values in found.items()}
+    return {name: (values, decided[name]) for name, values in found.items()}
 
 
 class _Judge:

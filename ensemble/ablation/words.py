@@ -40,7 +40,10 @@ def describe_ablation(found: Mapping[str, Any]) -> list[str]:
     ]
     if len(found["alone"]) == 1:
         words.append("There is one member only, so none can be left out.")
-    words += _describe_parts(found, "member", "Members") + _describe_parts(found, "view", "Views")
+    parts = _describe_parts(found, "member", "Members") + _describe_parts(found, "view", "Views")
+    if parts:
+        paired = ", with its 95 % interval" if _has_intervals(found) else ""
+        words += [*parts, f"In brackets is what a part adds to the stack{paired}."]
     words.append(
         f"Measured out of fold on {found['rows']:,} clips of {found['groups']:,} groups: the final "
         "estimator was fitted again without the part."
@@ -48,8 +51,7 @@ def describe_ablation(found: Mapping[str, Any]) -> list[str]:
     if not found["reproduced"]:
         words.append(
             "The stack fitted again for this comparison is not exactly the one of the results: "
-            "those were made with another final estimator, with calibration, from windows, or "
-            "nested."
+            "those were made with another final estimator, from windows, or nested."
         )
     return words
 
@@ -68,6 +70,11 @@ def _describe_parts(found: Mapping[str, Any], kind: str, title: str) -> list[str
     }
     words = METRICS[metric].words
     return [f"{said[sort]}: {', '.join(of)} {words}." for sort, of in sorts.items() if of]
+
+
+def _has_intervals(found: Mapping[str, Any]) -> bool:
+    gains = (part["gain"][found["metrics"][0]] for part in found["parts"])
+    return any(gain["low"] is not None for gain in gains)
 
 
 def _judge(gain: Difference) -> str:

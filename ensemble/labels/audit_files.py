@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ensemble.labels.audit import LabelAudit
+from ensemble.labels.cleaning import CleaningEffect
 from features.manifest import read_csv
 from features.replacing import replacing
 from reports.staging import check_replaceable
@@ -72,8 +74,32 @@ def write_audit(audit: LabelAudit, directory: str | PathLike[str]) -> None:
     _write(audit.cells, folder / "suspect_labels.csv")
     _write(audit.labels, folder / "labels.csv")
     _write(audit.noise.reset_index(), folder / "noise.csv")
-    text = json.dumps(audit.as_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "audit.json").write_text(text + "\n", encoding="utf-8")
+    _write_json(audit.as_dict(), folder / "audit.json")
+
+
+def write_effect(effect: CleaningEffect, directory: str | PathLike[str]) -> None:
+    """Write what cleaning gains beside an audit.
+
+    Parameters
+    ----------
+    effect : CleaningEffect
+        From `ensemble.labels.cleaning.measure_cleaning`.
+    directory : str or path-like
+        Gets ``effect.csv`` (``trained_on``, ``metric``, ``value``, ``low``, ``high``: both scores,
+        and the gain with its interval) and ``effect.json``.
+    """
+    folder = Path(directory)
+    gain = effect.gain
+    table = pd.DataFrame(
+        [
+            ("labels as given", effect.metric, effect.given, None, None),
+            ("cleaned labels", effect.metric, effect.cleaned, None, None),
+            ("gain", effect.metric, gain.value, gain.low, gain.high),
+        ],
+        columns=["trained_on", "metric", "value", "low", "high"],
+    )
+    _write(table, folder / "effect.csv")
+    _write_json(effect.as_dict(), folder / "effect.json")
 
 
 def relabel_table(audit: LabelAudit) -> pd.DataFrame:
@@ -97,6 +123,11 @@ def relabel_table(audit: LabelAudit) -> pd.DataFrame:
     if not (table["unknown_labels"] != "").any():
         columns.remove("unknown_labels")
     return table[columns].reset_index(drop=True)
+
+
+def _write_json(content: dict[str, Any], path: Path) -> None:
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    path.write_text(text + "\n", encoding="utf-8")
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:

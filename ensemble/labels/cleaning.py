@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 from ensemble.labels.suspects import correct_labels, find_suspect_cells
 from ensemble.members import Member, fit_member, score_member
 from ensemble.probabilities import average_over
-from ensemble.recipes import MemberSettings, create_member
+from ensemble.recipes import CLASSICAL, MemberSettings, create_member, is_deep
 from ensemble.thresholds import decide
 from ensemble.tuning.rows import SearchRows, take_training_rows
 from features.table import FeatureTable
@@ -28,6 +28,7 @@ from reports.metrics import macro_f1, mean_average_precision
 from reports.significance import (
     MIN_GROUPS,
     Difference,
+    as_json,
     describe_gain,
     estimate,
     group_bootstrap_weights,
@@ -84,8 +85,8 @@ class CleaningEffect:
             All fields.
         """
         found = asdict(self)
-        found["gain"] = {k: v if np.isfinite(v) else None for k, v in found["gain"].items()}
-        return found
+        found["gain"] = {name: as_json(number) for name, number in found["gain"].items()}
+        return found | {name: as_json(found[name]) for name in ("given", "cleaned")}
 
 
 def measure_cleaning(
@@ -128,7 +129,8 @@ def measure_cleaning(
     Raises
     ------
     ValueError
-        If `way` is unknown, there are fewer than 3 folds, or the table has nothing to learn from.
+        If `way` or `member` is unknown, a named member takes no features, there are fewer than 3
+        folds, or the table has nothing to learn from.
     """
     if way not in WAYS:
         raise ValueError(f"way must be one of {', '.join(WAYS)}, got {way!r}")
@@ -158,7 +160,13 @@ def measure_cleaning(
 def _choose_member(member: str | Member, rows: SearchRows, seed: int) -> Member:
     names = [str(name) for name in rows.X.columns]
     if isinstance(member, str):
-        return create_member(member, MemberSettings(names, len(rows), random_state=seed))
+        made = create_member(member, MemberSettings(names, len(rows), random_state=seed))
+        if is_deep(member):
+            raise ValueError(
+                f"cleaning is measured with a model of features, one of {', '.join(CLASSICAL)}; "
+                f"{member} listens to the clips themselves"
+            )
+        return made
     member = Member(*member)
     return member if member.columns is not None else member._replace(columns=names)
 
@@ -254,7 +262,7 @@ def _compare(
     )
     gain = paired_difference(cleaned, given)
     found = f"{min(suspects):,} to {max(suspects):,}" if len(set(suspects)) > 1 else suspects[0]
-    done = "left out" if way == "remove" else "relabelled"
+    done = "left out, unheard" if way == "remove" else "turned round, unheard"
     sentences = [
         f"In the training part of each fold {found} clips had suspect labels, which were {done}; "
         "held-out clips kept theirs.",

@@ -184,7 +184,9 @@ class _Known:
 
 def _finer_rows(results: Results, into: list[str]) -> _Known:
     rows = results.per_parent()
-    scores = rows.scores[(rows.scores["model"] == MODEL) & (rows.scores["stage"] == "oof")]
+    # What is said of other clips is not calibrated either, see `_score`.
+    stage = "uncalibrated" if "uncalibrated" in set(rows.scores["stage"]) else "oof"
+    scores = rows.scores[(rows.scores["model"] == MODEL) & (rows.scores["stage"] == stage)]
     scores = scores.set_index("clip_id")
     truth = rows.truth.loc[scores.index, into].to_numpy()
     one = (truth == 1).any(axis=1)
@@ -233,7 +235,7 @@ def _score(
         readable = np.isfinite(raw[MODEL]).all(axis=1)
         parents = chosen.clips["parent"].to_numpy(dtype=object)[readable]
         columns = [bundle.classes.index(name) for name in into]
-        # Not calibrated on validation rows: out-of-fold scores, and so the cuts, are not either.
+        # Not calibrated: the calibration may come from validation rows, the cuts never do.
         scores[readable] = average_over(parents, raw[MODEL][readable])[:, columns]
     if bundle.task == "single-label":
         heard = scores.sum(axis=1) >= least_heard

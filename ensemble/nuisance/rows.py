@@ -12,7 +12,7 @@ from classical.boosting import OneVsRestXGBClassifier
 from ensemble.nuisance.scores import BlockScores, score_block
 from ensemble.nuisance.table import VARIABLES, variable_columns
 from ensemble.probabilities import average_over, check_windows_agree, normalise_rows
-from ensemble.training_folds import choose_folds
+from features.folds import choose_folds
 from features.manifest import Manifest
 
 # Names of blocks of variables, beside the variables' own.
@@ -39,7 +39,7 @@ class AuditedRows:
     folds : np.ndarray of shape (n_samples,), int
         Folds that come first; -1 where there is none.
     wanted : int or "group"
-        See `ensemble.training_folds.choose_folds`.
+        See `features.folds.choose_folds`.
     task : {"single-label", "multi-label"}
         Whether labels exclude each other.
     random_state : int

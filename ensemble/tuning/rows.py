@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.labelled_rows import LabelledRows
-from ensemble.training_folds import choose_folds
+from features.folds import choose_folds
 from features.table import FeatureTable
 
 

@@ -1,0 +1,229 @@
+"""Commands that train networks and use them."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Column, Table
+
+from commands.console import counted, number, out, progress_bar, say, say_failures, tell
+from commands.options import Jobs, Layout, Output, Seed, Source, parse_folds
+from commands.places import check_file, check_place, check_table
+from commands.sources import read_source
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# What the gallery shows: enough for a phrase.
+GALLERY_SR, GALLERY_SECONDS = 22050, 4.0
+
+
+def train(
+    source: Source,
+    output: Annotated[Path, Output],
+    backbone: Annotated[str | None, typer.Option(help="Architecture; see backbones.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training clips.", min=1)
+    ] = None,
+    folds: Annotated[
+        str,
+        typer.Option(
+            help="Number of folds; 'group': one a group; 'none': one network, on all rows; folds "
+            "of the manifest come first."
+        ),
+    ] = "5",
+    task: Annotated[
+        str | None, typer.Option(help="single-label or multi-label; left out: by the labels.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Longest window that training sees.", min=0.05)
+    ] = None,
+    augment: Annotated[
+        str | None, typer.Option(help="Kinds of augmentation, comma-separated, or 'none'.")
+    ] = None,
+    loss: Annotated[str | None, typer.Option(help="See the error for a name that is none.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Peak of the schedule.")] = None,
+    init_from: Annotated[
+        Path | None, typer.Option(help="A pre-trained backbone, from pretrain, to start from.")
+    ] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="A finished run over the same folds to learn from.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="A YAML file of settings; options above come first.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Ceiling on all networks together.", min=0.01)
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write TensorBoard's event files.")
+    ] = False,
+    layout: Layout = None,
+    jobs: Jobs = -1,
+    seed: Seed = 0,
+) -> None:
+    """Train a backbone over all folds; killed, the same command goes on, to the same weights.
+
+    Example: python cli.py train manifest.csv -o run/ --backbone crnn --epochs 30
+    """
+    from deep.runs.recipes import read_recipe
+    from deep.runs.run import train_run
+
+    check_place(output)
+    given = {
+        "backbone": backbone,
+        "epochs": epochs,
+        "max_seconds": seconds,
+        "augment": _parse_augmentation(augment),
+        "loss": loss,
+        "learning_rate": learning_rate,
+        "pretrained": None if init_from is None else str(init_from.absolute()),
+    }
+    parameters: dict[str, Any] = {} if recipe is None else read_recipe(recipe)
+    parameters |= {name: value for name, value in given.items() if value is not None}
+    parameters |= {"device": device, "tensorboard": tensorboard}
+    clips = read_source(source, layout)
+    with progress_bar("train", "epochs") as progress:
+        card = train_run(
+            clips,
+            output,
+            parameters=parameters,
+            folds=None if folds == "none" else parse_folds(folds),
+            task=task,
+            minutes=minutes,
+            teacher=teacher,
+            command=shlex.join(sys.argv),
+            n_jobs=jobs,
+            seed=seed,
+            progress=progress,
+            tell=tell,
+        )
+    _draw_curves(output)
+    say_failures(card["n_failures"], output / "failures.csv")
+    if card["n_folds"]:
+        _say_scores(output, source, layout)
+        tell(f"to stack it: fit-ensemble FEATURES -o bundle/ --add {output}")
+    say(
+        f"{card['task']} run of {card['backbone']}, {counted(card['n_clips'], 'clip')}, "
+        f"{card['minutes']:.1f} minutes: {output}"
+    )
+
+
+def _parse_augmentation(text: str | None) -> bool | dict[str, Any] | None:
+    """Read names of kinds, each with its own defaults."""
+    if text is None:
+        return None
+    if text == "none":
+        return False
+    return {name.strip(): {} for name in text.split(",") if name.strip()}
+
+
+def _draw_curves(run: Path) -> None:
+    """Draw the learning curves of all networks into the run's folder."""
+    import pandas as pd
+
+    from reports.plots.curves import plot_histories
+    from reports.plots.style import save_figure
+
+    tables = [pd.read_csv(path) for path in sorted(run.glob("*/history.csv"))]
+    histories: list[Any] = [table.to_dict("records") for table in tables]
+    save_figure(plot_histories(histories, name=run.name), run, "curves")
+
+
+def _say_scores(run: Path, source: Path, layout: str | None) -> None:
+    from ensemble.run_scores import score_run
+    from ensemble.trained_run import TrainedRun
+
+    scores = score_run(TrainedRun(run), read_source(source, layout))
+    table = Table("out of fold", Column("score", justify="right"), "95 % by group", box=None)
+    for name, leaf in scores.items():
+        between = "" if leaf["low"] is None else f"{number(leaf['low'])}-{number(leaf['high'])}"
+        table.add_row(name.replace("_", " "), number(leaf["value"]), between)
+    out.print(table)
+    path = run / "card.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    if card.get("scores") != scores:
+        from deep.runs.folder import write_json
+
+        write_json(path, card | {"scores": scores})
+
+
+def embed(
+    model: Annotated[
+        Path, typer.Argument(help="A run, from train, or one network of it (run/fold_0).")
+    ],
+    source: Source,
+    output: Annotated[Path, Output],
+    fold: Annotated[
+        int | None, typer.Option(help="Whose network of a run with folds; left out: 0.", min=0)
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    layout: Layout = None,
+    jobs: Jobs = -1,
+) -> None:
+    """Write the embeddings of a frozen network as a table, for clips that it never saw.
+
+    Example: python cli.py embed run/ other-recordings/ -o embeddings.parquet
+    """
+    from deep.runs.embeddings import embed_clips
+
+    check_table(output)
+    clips = read_source(source, layout)
+    with progress_bar("embed") as progress:
+        card = embed_clips(
+            model, clips, output, fold=fold, device=device, n_jobs=jobs, progress=progress
+        )
+    if shared := card["n_clips_seen"]:
+        tell(
+            f"warning: the network was trained on {counted(shared, 'clip')} of these, so their "
+            "embeddings know their labels: fit-ensemble refuses the table"
+        )
+    say_failures(card["n_failures"], f"{output}.failures.csv")
+    say(f"{counted(card['n_rows'], 'clip')} x {card['n_features']} values: {output}")
+
+
+def augmentations(
+    output: Annotated[Path, Output],
+    clip: Annotated[Path | None, typer.Option(help="A recording; left out: a made-up one.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Make a page of what each kind of augmentation does to a sound, with pictures and players.
+
+    Example: python cli.py augmentations -o augmentations.html --clip some.wav
+    """
+    from deep.augmentation.gallery import make_gallery
+    from features.audio import load_audio
+    from reports.augmentation_page import AugmentationExample, create_augmentation_page
+
+    check_file(output)
+    sr, note = GALLERY_SR, "The sound is made up: two plucked notes, a fifth apart."
+    if clip is None:
+        waveform = _pluck(sr)
+    else:
+        waveform, sr = load_audio(clip, sr=sr, end_s=GALLERY_SECONDS)
+        note = f"The sound is {clip.name}, at most {GALLERY_SECONDS:g} s of it."
+    entries = make_gallery(waveform, sr=sr, seed=seed)
+    page = create_augmentation_page(
+        [AugmentationExample(**vars(entry)) for entry in entries], output, notes=[note]
+    )
+    say(f"{counted(page['kinds'], 'kind')}: {page['page']}")
+
+
+def _pluck(sr: int) -> np.ndarray:
+    """Make two decaying notes of eight partials each."""
+    import numpy as np
+
+    t = np.arange(round(2 * sr)) / sr
+    waveform = np.zeros(len(t))
+    for start, pitch in ((0.0, 220.0), (0.7, 330.0)):
+        since = np.maximum(t - start, 0.0)
+        for partial in range(1, 9):
+            tone = np.sin(2 * np.pi * pitch * partial * since) / partial
+            waveform += (t >= start) * tone * np.exp(-3.0 * since * partial**0.5)
+    return (0.4 * waveform / np.abs(waveform).max()).astype(np.float32)

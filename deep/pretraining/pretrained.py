@@ -1,0 +1,193 @@
+"""A pre-trained backbone: on disk ``model.safetensors`` and ``card.json``, no pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import nn
+
+from deep.backbones.network import AudioNetwork
+from deep.backbones.registry import create_backbone
+from deep.clips import WaveformStore, check_clips
+from deep.inference import forward_clips, reproducible_arithmetic
+from features.replacing import replacing
+
+FORMAT = "timbrestack-pretrained"
+SCHEMA_VERSION = 1
+WEIGHTS_NAME = "model.safetensors"
+CARD_NAME = "card.json"
+CARD_KEYS = {"backbone", "backbone_params", "sr", "max_seconds", "task", "trained_on", "history"}
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainedBackbone:
+    """A backbone that learned from sound alone, and what is known of it.
+
+    Parameters
+    ----------
+    network : AudioNetwork
+        Without a head: its logits are its embeddings.
+    card : dict
+        JSON-able. ``backbone``, ``backbone_params``, ``sr`` and ``max_seconds`` make the network;
+        the other settings, ``history`` (see `learn`), ``score_name``, ``stopped_by`` and
+        ``best_epoch`` tell how it learned; ``failures`` lists clips that could not be read.
+        ``trained_on`` tells of the clips that it saw: ``clip_ids``, ``clip_ids_sha256``,
+        ``validation_clip_ids`` (those of them that only chose the epoch), ``folds_sha256`` (None:
+        it knows of no folds), ``labels`` (False: none was looked at) and ``test_rows`` (how many
+        rows of split=test were among them).
+    """
+
+    network: AudioNetwork
+    card: dict[str, Any]
+
+    def embed(
+        self,
+        X: Any,
+        *,
+        source_sr: int | None = None,
+        batch_size: int = 32,
+        cache_dir: str | PathLike[str] | None = None,
+        n_jobs: int | None = None,
+    ) -> np.ndarray:
+        """Compute embeddings with the frozen backbone.
+
+        Parameters
+        ----------
+        X : sequence, DataFrame with one column, or np.ndarray
+            Clips; see `check_clips`.
+        source_sr : int or None
+            Sampling rate in Hz of clips given as arrays; None means the network's.
+        batch_size : int
+            Windows per batch.
+        cache_dir : path-like or None
+            Where decoded clips are kept.
+        n_jobs : int or None
+            Threads.
+
+        Returns
+        -------
+        np.ndarray of shape (n_samples, embedding_size), float32
+            The mean over each clip's covering windows.
+
+        Raises
+        ------
+        AudioDecodeError
+            If a clip cannot be decoded.
+        """
+        clips, sr = check_clips(X), int(self.card["sr"])
+        store = WaveformStore(clips, sr=sr, source_sr=source_sr, directory=cache_dir)
+        with reproducible_arithmetic():
+            _, embeddings = forward_clips(
+                self.network,
+                store,
+                np.arange(len(clips)),
+                max_length=max(1, round(self.card["max_seconds"] * sr)),
+                batch_size=batch_size,
+                n_jobs=n_jobs,
+            )
+        return embeddings
+
+    def save(self, directory: str | PathLike[str]) -> None:
+        """Write ``model.safetensors`` and ``card.json``.
+
+        Parameters
+        ----------
+        directory : path-like
+            Made if it is not there.
+        """
+        state = self.network.state_dict()
+        weights = save_tensors({name: t.cpu().contiguous() for name, t in state.items()})
+        card = {
+            **self.card,
+            "format": FORMAT,
+            "schema_version": SCHEMA_VERSION,
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        }
+        text = json.dumps(card, indent=2, sort_keys=True)
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        # The card last: it names the weights' digest, so a reader notices a change half made.
+        for name, content in ((WEIGHTS_NAME, weights), (CARD_NAME, text.encode())):
+            with replacing(directory / name) as partial:
+                partial.write_bytes(content)
+
+    @classmethod
+    def load(cls, directory: str | PathLike[str]) -> PretrainedBackbone:
+        """Read what `save` wrote.
+
+        Parameters
+        ----------
+        directory : path-like
+            Its folder.
+
+        Returns
+        -------
+        PretrainedBackbone
+            On the CPU.
+
+        Raises
+        ------
+        ValueError
+            If a file is missing or damaged, or comes from another version.
+        """
+        directory = Path(directory)
+        try:
+            card = json.loads((directory / CARD_NAME).read_text(encoding="utf-8"))
+            weights = (directory / WEIGHTS_NAME).read_bytes()
+        except (OSError, ValueError) as exc:
+            raise ValueError(
+                f"{directory} must hold a pre-trained backbone, {CARD_NAME} and {WEIGHTS_NAME}: "
+                f"{exc}"
+            ) from exc
+        _check_card(directory / CARD_NAME, card)
+        if hashlib.sha256(weights).hexdigest() != card.get("weights_sha256"):
+            raise ValueError(f"{directory / WEIGHTS_NAME} is not the file that its card describes")
+        try:
+            network = create_headless(card["backbone"], card["backbone_params"], sr=card["sr"])
+            network.load_state_dict(load_tensors(weights))
+        except (SafetensorError, RuntimeError, TypeError) as exc:
+            raise ValueError(f"{directory} does not fit this version: {exc}") from exc
+        return cls(network.eval(), card)
+
+
+def _check_card(path: Path, card: Any) -> None:
+    found = (card.get("format"), card.get("schema_version")) if isinstance(card, dict) else card
+    if found != (FORMAT, SCHEMA_VERSION):
+        raise ValueError(f"{path} must be {FORMAT} version {SCHEMA_VERSION}, got {found}")
+    if missing := sorted(CARD_KEYS - card.keys()):
+        raise ValueError(f"{path} must have {missing}")
+
+
+def create_headless(name: str, options: Mapping[str, Any], *, sr: int) -> AudioNetwork:
+    """Make a network whose logits are its embeddings.
+
+    Parameters
+    ----------
+    name : str
+        A backbone's name.
+    options : mapping
+        Its options.
+    sr : int
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    AudioNetwork
+        Untrained.
+    """
+    network = create_backbone(name, n_classes=1, sr=sr, **options)
+    network.head = nn.Identity()
+    return network

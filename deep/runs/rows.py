@@ -1,0 +1,178 @@
+"""The clips that a run is trained on: labelled, readable, in the folds of the one fold table."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from deep.clips import WaveformStore
+from features.audio import AudioDecodeError, Clip
+from features.folds import choose_folds
+from features.manifest import Manifest
+
+TASKS = ("single-label", "multi-label")
+
+
+@dataclass(frozen=True)
+class RunRows:
+    """What a run is trained on.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The rows, none of them of split test.
+    classes : list of str
+        Columns of the truth.
+    task : str
+        ``"single-label"`` or ``"multi-label"``.
+    truth : np.ndarray of shape (n_samples, n_classes), int8
+        1, 0 and -1 = never annotated.
+    folds : np.ndarray of shape (n_samples,), int
+        From 0; all -1 for a run without folds.
+    failures : pd.DataFrame
+        ``clip_id``, ``path`` and ``reason`` of clips that could not be read.
+    """
+
+    manifest: Manifest
+    classes: list[str]
+    task: str
+    truth: np.ndarray
+    folds: np.ndarray
+    failures: pd.DataFrame
+
+    @property
+    def clip_ids(self) -> list[str]:
+        """Names of the rows."""
+        return list(self.manifest.clips["clip_id"])
+
+    @property
+    def groups(self) -> np.ndarray:
+        """What must not be torn."""
+        return self.manifest.clips["group"].to_numpy(dtype=object)
+
+    @property
+    def is_validation(self) -> np.ndarray:
+        """Rows of split validation: (n_samples,), bool."""
+        return np.asarray(self.manifest.clips["split"] == "validation")
+
+    def labels(self) -> np.ndarray | pd.DataFrame:
+        """Give the labels as `AudioBackboneClassifier.fit` takes them.
+
+        Returns
+        -------
+        np.ndarray of shape (n_samples,) or DataFrame of shape (n_samples, n_classes)
+            Class names, or an indicator whose columns are the classes.
+        """
+        if self.task == "single-label":
+            return np.array(self.classes)[self.truth.argmax(axis=1)]
+        return pd.DataFrame(self.truth, columns=self.classes)
+
+
+def take_rows(
+    manifest: Manifest,
+    *,
+    folds: int | str | None,
+    task: str | None,
+    sr: int,
+    cache_dir: str | PathLike[str],
+    n_jobs: int | None,
+    seed: int,
+    progress: Callable[[int, int], None] | None = None,
+) -> RunRows:
+    """Take the rows that a run may see, decoding all of them once.
+
+    Parameters
+    ----------
+    manifest : Manifest
+        The clip table. Rows of split test take no part; with folds, nor do those of split
+        validation, which are kept for thresholds and calibration.
+    folds : int, "group" or None
+        Number of folds where the clip table has none; None trains one network on all rows.
+    task : str or None
+        None decides by the labels of all rows.
+    sr : int
+        Sampling rate in Hz that clips are decoded to.
+    cache_dir : path-like
+        Where decoded clips are kept.
+    n_jobs : int or None
+        Threads that decode.
+    seed : int
+        Decides between equals where folds are made.
+    progress : callable or None
+        Called as `progress(done, total)` while clips are decoded.
+
+    Returns
+    -------
+    RunRows
+        Those that are labelled and can be read.
+
+    Raises
+    ------
+    ValueError
+        If there are no labels, fewer than two classes, no clip to train on, labels that don't fit
+        the task, or groups and folds that don't fit together.
+    """
+    classes = manifest.classes
+    if not manifest.labels_given or len(classes) < 2:
+        raise ValueError(f"training needs clips of at least 2 labels, got {classes}")
+    task = task or manifest.task
+    if task not in TASKS:
+        raise ValueError(f"task must be one of {TASKS}, got {task!r}")
+    split = manifest.clips["split"]
+    seen = ~split.isin(["test", "validation"] if folds is not None else ["test"]).to_numpy()
+    seen &= (manifest.label_matrix(classes) >= 0).any(axis=1)
+    chosen = manifest.select(seen)
+    readable, failures = _decode(chosen, sr, cache_dir, n_jobs, progress)
+    chosen = chosen.select(readable)
+    if not chosen.clips["split"].isin(["", "train"]).any():
+        raise ValueError("no clip is left to train on: all are unlabelled, unreadable or held out")
+    truth = chosen.label_matrix(classes)
+    one_each = ((truth == 1).sum(axis=1) == 1) & (truth >= 0).all(axis=1)
+    if task == "single-label" and not one_each.all():
+        raise ValueError(
+            f"one label a clip makes single-label, {(~one_each).sum()} clips have none, several or "
+            "unknown ones; use --task multi-label"
+        )
+    numbers = np.full(len(chosen), -1)
+    if folds is not None:
+        groups = chosen.clips["group"].to_numpy(dtype=object)
+        given = chosen.clips["fold"].to_numpy()
+        numbers = choose_folds(given, truth, groups, wanted=folds, random_state=seed)
+    if len(failures):
+        warnings.warn(f"{len(failures)} clips cannot be read and take no part", stacklevel=3)
+    return RunRows(chosen, classes, task, truth, numbers, failures)
+
+
+def _decode(
+    manifest: Manifest,
+    sr: int,
+    cache_dir: str | PathLike[str],
+    n_jobs: int | None,
+    progress: Callable[[int, int], None] | None,
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Decode every clip into the cache; say which could not be, and why."""
+    clips = manifest.audio_clips()
+    with Parallel(n_jobs=n_jobs, backend="threading", return_as="generator") as parallel:
+        reasons = []
+        for reason in parallel(delayed(_try)(clip, sr, cache_dir) for clip in clips):
+            reasons.append(reason)
+            if progress is not None:
+                progress(len(reasons), len(clips))
+    readable = np.array([reason is None for reason in reasons], dtype=bool)
+    failures = manifest.clips.loc[~readable, ["clip_id", "path"]].reset_index(drop=True)
+    failures["reason"] = [reason for reason in reasons if reason is not None]
+    return readable, failures
+
+
+def _try(clip: Clip, sr: int, cache_dir: str | PathLike[str]) -> str | None:
+    try:
+        WaveformStore([clip], sr=sr, directory=cache_dir).lengths()
+    except AudioDecodeError as error:
+        return str(error)
+    return None

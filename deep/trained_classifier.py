@@ -1,0 +1,265 @@
+"""What a classifier does once it is trained: predict, embed, and travel to disk and back."""
+
+from __future__ import annotations
+
+import copy
+import os
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from deep.augmentation.augmentation import Augmentation
+from deep.backbones.network import AudioNetwork
+from deep.backbones.registry import create_backbone
+from deep.checkpoint import read_checkpoint, write_checkpoint
+from deep.clips import WaveformStore, check_clips
+from deep.inference import forward_clips, reproducible_arithmetic, resolve_device
+
+# Logit of a class that training never saw: a probability of one in a thousand.
+ABSENT_LOGIT = float(np.log(0.001 / 0.999))
+
+# Paths, devices, generators and what is shown belong to the machine and the moment of a training.
+OF_THE_MOMENT = (
+    "cache_dir",
+    "device",
+    "n_jobs",
+    "verbose",
+    "random_state",
+    "tensorboard",
+    "pretrained",
+)
+
+
+class TrainedClassifier(ClassifierMixin, BaseEstimator):
+    """The part of `AudioBackboneClassifier` that needs no training data.
+
+    Attributes
+    ----------
+    backbone, backbone_params, sr, source_sr, max_seconds, batch_size, cache_dir, device, n_jobs
+        See `AudioBackboneClassifier`, as for what is learned.
+    """
+
+    backbone: str
+    backbone_params: dict[str, Any] | None
+    sr: int
+    source_sr: int | None
+    max_seconds: float
+    batch_size: int
+    cache_dir: str | os.PathLike[str] | None
+    device: str
+    n_jobs: int | None
+
+    classes_: np.ndarray
+    multi_label_: bool
+    absent_: np.ndarray
+    network_: AudioNetwork
+    history_: list[dict[str, float]]
+    stopped_by_: str
+    best_epoch_: int
+    kept_epochs_: list[int]
+    pretrained_on_: dict[str, Any] | None
+
+    def create_network(self, n_classes: int) -> AudioNetwork:
+        """Make an untrained network.
+
+        Parameters
+        ----------
+        n_classes : int
+            Values per row of logits.
+
+        Returns
+        -------
+        AudioNetwork
+            From torch's generator.
+        """
+        return create_backbone(
+            self.backbone, n_classes=n_classes, sr=self.sr, **(self.backbone_params or {})
+        )
+
+    def _max_length(self) -> int:
+        return max(1, round(self.max_seconds * self.sr))
+
+    def _forward(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Give logits and embeddings of clips."""
+        check_is_fitted(self)
+        clips = check_clips(X)
+        network = self.network_.to(resolve_device(self.device))
+        store = WaveformStore(clips, sr=self.sr, source_sr=self.source_sr, directory=self.cache_dir)
+        with reproducible_arithmetic():
+            return forward_clips(
+                network,
+                store,
+                np.arange(len(clips)),
+                max_length=self._max_length(),
+                batch_size=self.batch_size,
+                n_jobs=self.n_jobs,
+            )
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Compute logits.
+
+        Parameters
+        ----------
+        X : sequence, DataFrame with one column, or np.ndarray
+            Clips; see `AudioBackboneClassifier.fit`.
+
+        Returns
+        -------
+        np.ndarray of shape (n_samples, n_classes), float32
+            In the order of ``classes_``, two columns for two classes too.
+
+        Raises
+        ------
+        AudioDecodeError
+            If a clip cannot be decoded.
+        """
+        logits, _ = self._forward(X)
+        logits[:, self.absent_] = ABSENT_LOGIT
+        return logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Compute probabilities: softmax of the logits, or a sigmoid each for multi-label.
+
+        Parameters
+        ----------
+        X : sequence, DataFrame with one column, or np.ndarray
+            Clips; see `AudioBackboneClassifier.fit`.
+
+        Returns
+        -------
+        np.ndarray of shape (n_samples, n_classes), float32
+            In the order of ``classes_``.
+        """
+        logits = torch.from_numpy(self.decision_function(X))
+        return (logits.sigmoid() if self.multi_label_ else logits.softmax(dim=1)).numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Decide: the most probable class, or every label of at least one half.
+
+        Parameters
+        ----------
+        X : sequence, DataFrame with one column, or np.ndarray
+            Clips; see `AudioBackboneClassifier.fit`.
+
+        Returns
+        -------
+        np.ndarray of shape (n_samples,) or (n_samples, n_classes)
+            Class names; or int8 of 1 and 0 for multi-label.
+        """
+        logits = self.decision_function(X)
+        if self.multi_label_:
+            return (logits >= 0).astype(np.int8)
+        return self.classes_[logits.argmax(axis=1)]
+
+    def embed(self, X: Any) -> np.ndarray:
+        """Compute embeddings.
+
+        Parameters
+        ----------
+        X : sequence, DataFrame with one column, or np.ndarray
+            Clips; see `AudioBackboneClassifier.fit`.
+
+        Returns
+        -------
+        np.ndarray of shape (n_samples, embedding_size), float32
+            What the head sees.
+        """
+        return self._forward(X)[1]
+
+    def save_model(self, directory: str | os.PathLike[str]) -> None:
+        """Write ``model.safetensors`` and ``card.json``.
+
+        Parameters
+        ----------
+        directory : path-like
+            Made if it is not there.
+        """
+        check_is_fitted(self)
+        card = {
+            "parameters": self._saved_parameters(),
+            "classes": self.classes_.tolist(),
+            "task": "multi-label" if self.multi_label_ else "single-label",
+            "absent": self.absent_.tolist(),
+            "embedding_size": self.network_.embedding_size,
+            "history": self.history_,
+            "stopped_by": self.stopped_by_,
+            "best_epoch": self.best_epoch_,
+            "kept_epochs": self.kept_epochs_,
+            "pretrained_on": self.pretrained_on_,
+        }
+        write_checkpoint(directory, self.network_, card)
+
+    def _saved_parameters(self) -> dict[str, Any]:
+        """Give settings as JSON has them."""
+        parameters = {
+            name: value
+            for name, value in sorted(self.get_params(deep=False).items())
+            if name not in OF_THE_MOMENT
+        }
+        if isinstance(parameters["augment"], Augmentation):
+            parameters["augment"] = parameters["augment"].recipe
+        # A function cannot be saved, and is for training only.
+        if callable(parameters["scoring"]):
+            del parameters["scoring"]
+        return parameters
+
+    @classmethod
+    def load_model(
+        cls, directory: str | os.PathLike[str], *, device: str = "auto", n_jobs: int | None = None
+    ) -> Self:
+        """Read what `save_model` wrote; no pickle is involved.
+
+        Parameters
+        ----------
+        directory : path-like
+            A checkpoint.
+        device : str
+            See `AudioBackboneClassifier`.
+        n_jobs : int or None
+            See `AudioBackboneClassifier`.
+
+        Returns
+        -------
+        AudioBackboneClassifier
+            Fitted.
+
+        Raises
+        ------
+        ValueError
+            If the checkpoint is incomplete, damaged, or from another version.
+        """
+        card, weights = read_checkpoint(directory)
+        parameters = dict(card["parameters"])
+        try:
+            model = cls(**parameters, device=device, n_jobs=n_jobs)
+            network = model.create_network(len(card["classes"]))
+            network.load_state_dict(weights)
+        except (KeyError, TypeError, RuntimeError) as exc:
+            raise ValueError(f"{directory} does not fit this version: {exc}") from exc
+        model.classes_ = np.array(card["classes"])
+        model.multi_label_ = card["task"] == "multi-label"
+        model.absent_ = np.array(card["absent"], dtype=bool)
+        model.history_, model.stopped_by_ = card["history"], card["stopped_by"]
+        model.best_epoch_ = card["best_epoch"]
+        model.kept_epochs_ = card.get("kept_epochs", [card["best_epoch"]])
+        model.pretrained_on_ = card.get("pretrained_on")
+        model.network_ = network.eval()
+        return model
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "network_" in state:
+            # A worker that receives this may have no such device.
+            state["network_"] = copy.deepcopy(state["network_"]).cpu()
+        return state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.target_tags.two_d_labels = True
+        tags.classifier_tags.multi_label = True
+        return tags
