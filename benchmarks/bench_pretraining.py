@@ -112,7 +112,7 @@ def compare(task: str, seed: int, manifest: Manifest, effort: float, cache: str)
             probe.fit(embedded[labelled], y[labelled])
             begun = time.perf_counter()
             classifier = AudioBackboneClassifier(
-                init_from=None if task == RANDOM else folder,
+                pretrained=None if task == RANDOM else folder,
                 sr=SR,
                 max_seconds=MAX_SECONDS,
                 epochs=max(1, round(effort * epochs)),

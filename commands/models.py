@@ -30,6 +30,8 @@ from commands.places import check_place
 from commands.sources import read_source
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from features.audio import Clip
     from reports.results import Results
 
@@ -63,6 +65,12 @@ def fit_ensemble(
     add: Annotated[
         list[Path] | None,
         typer.Option(help="More tables or finished runs for the same clips; several times."),
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of the manifest to learn from too, comma-separated: genre,year."
+        ),
     ] = None,
     settings: Annotated[
         Path | None, typer.Option(help="Settings of members: best.yaml, from tune.")
@@ -110,6 +118,7 @@ def fit_ensemble(
             with_nuisance=with_nuisance,
             audit=not no_audit,
             add=add or (),
+            columns=parse_names(columns) if columns else (),
             settings=None if settings is None else read_member_settings(settings),
             calibration=calibration,
             nested=nested,
@@ -190,12 +199,12 @@ def predict(
     from ensemble.bundle import load_bundle
     from ensemble.prediction import predict_clips
 
-    clips, names, parents = _list_clips(audio)
+    clips, names, parents, columns = _list_clips(audio)
     opened = load_bundle(bundle)
     predictions = []
     with progress_bar("predict") as progress:
         for prediction in predict_clips(
-            opened, clips, clip_ids=names, parents=parents, tta=tta, n_jobs=jobs
+            opened, clips, clip_ids=names, parents=parents, columns=columns, tta=tta, n_jobs=jobs
         ):
             predictions.append(prediction)
             progress(len(predictions), len(clips))
@@ -214,14 +223,19 @@ def predict(
         tell(f"warning: {n_failed} of {len(predictions)} clips could not be read")
 
 
-def _list_clips(audio: Sequence[Path]) -> tuple[list[Clip], list[str], list[str]]:
-    """Give the clips of files, folders and manifests, with their names and parents."""
+def _list_clips(
+    audio: Sequence[Path],
+) -> tuple[list[Clip], list[str], list[str], pd.DataFrame]:
+    """Give the clips of files, folders and manifests: names, parents, and columns of all."""
+    import pandas as pd
+
     from features.audio import Clip, list_audio_files
     from features.corpora.layouts import read_corpus
 
     clips: list[Clip] = []
     names: list[str] = []
     parents: list[str] = []
+    columns: list[pd.DataFrame] = []
     for position, path in enumerate(audio):
         if path.suffix.lower() == ".csv":
             with warnings.catch_warnings():
@@ -230,6 +244,7 @@ def _list_clips(audio: Sequence[Path]) -> tuple[list[Clip], list[str], list[str]
                 listed = read_corpus(path, layout="csv")
             clips += listed.audio_clips()
             names += listed.clips["clip_id"].tolist()
+            columns.append(listed.clips)
             # Two manifests may use one name for two clips.
             parents += [f"{position} {parent}" for parent in listed.clips["parent"]]
         elif path.is_dir():
@@ -241,11 +256,13 @@ def _list_clips(audio: Sequence[Path]) -> tuple[list[Clip], list[str], list[str]
             names.append(path.as_posix())
         else:
             raise FileNotFoundError(f"no such file or folder: {path}")
-        # Whatever no manifest says is a window stands alone.
+        # Of whatever is in no manifest nothing else is known, and it stands alone.
+        if len(parents) < len(names):
+            columns.append(pd.DataFrame(index=range(len(names) - len(parents))))
         parents += [f"{position} {row}" for row in range(len(parents), len(names))]
     if not clips:
         raise ValueError(f"no sound files in {', '.join(map(str, audio))}")
-    return clips, names, parents
+    return clips, names, parents, pd.concat(columns, join="inner", ignore_index=True)
 
 
 def ablate(

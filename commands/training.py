@@ -204,24 +204,24 @@ def augmentations(
     check_file(output)
     sr, note = GALLERY_SR, "The sound is made up: two plucked notes, a fifth apart."
     if clip is None:
-        waveform = _pluck(sr)
+        waveform = _pluck(sr, 220.0)
     else:
         waveform, sr = load_audio(clip, sr=sr, end_s=GALLERY_SECONDS)
         note = f"The sound is {clip.name}, at most {GALLERY_SECONDS:g} s of it."
-    entries = make_gallery(waveform, sr=sr, seed=seed)
+    entries = make_gallery(waveform, sr=sr, others=[_pluck(sr, 294.0)], seed=seed)
     page = create_augmentation_page(
         [AugmentationExample(**vars(entry)) for entry in entries], output, notes=[note]
     )
     say(f"{counted(page['kinds'], 'kind')}: {page['page']}")
 
 
-def _pluck(sr: int) -> np.ndarray:
-    """Make two decaying notes of eight partials each."""
+def _pluck(sr: int, pitch_hz: float) -> np.ndarray:
+    """Make two decaying notes of eight partials each, a fifth apart."""
     import numpy as np
 
     t = np.arange(round(2 * sr)) / sr
     waveform = np.zeros(len(t))
-    for start, pitch in ((0.0, 220.0), (0.7, 330.0)):
+    for start, pitch in ((0.0, pitch_hz), (0.7, 1.5 * pitch_hz)):
         since = np.maximum(t - start, 0.0)
         for partial in range(1, 9):
             tone = np.sin(2 * np.pi * pitch * partial * since) / partial

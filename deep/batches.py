@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 
 from deep.clips import Waveforms, WaveformStore
-from deep.windows import covering_windows as covering_windows
-from deep.windows import random_windows as random_windows
 
 # Batches sorted together: large enough for little padding, small enough to stay random.
 BATCHES_PER_BUCKET = 8

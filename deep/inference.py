@@ -11,8 +11,10 @@ from joblib import Parallel, delayed
 from torch import Tensor
 
 from deep.backbones.network import AudioNetwork
-from deep.batches import covering_windows, length_batches, window_batches
+from deep.batches import length_batches, window_batches
 from deep.clips import Waveforms
+from deep.windows import covering_windows
+from features.freed_memory import keep_freed_memory
 
 # Clips in memory at once.
 CLIPS_PER_CHUNK = 128
@@ -30,6 +32,7 @@ def reproducible_arithmetic() -> Iterator[None]:
     None
         Everything is restored afterwards.
     """
+    keep_freed_memory()
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

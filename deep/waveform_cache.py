@@ -20,7 +20,7 @@ import numpy as np
 
 from deep.waveform_file import is_intact, read_length, write_waveform
 from features.audio import Clip, load_clip
-from features.replacing import replacing, unfinished
+from features.replacing import unfinished
 
 # Part of every key: another decoder, resampler or file format is another version.
 VERSION = 2
@@ -113,19 +113,25 @@ class WaveformCache:
         """Decode a clip, unless another name leads to its waveform already."""
         digest = _digest(clip)
         content = self.folder / CONTENT_FOLDER / f"{self._name(digest, clip)}.npy"
-        if anew or not digest or not is_intact(content):
-            waveform = load_clip(clip, sr=self.sr, source_sr=self.source_sr)
-            content.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(content) as partial:
-                write_waveform(partial, waveform)
-        with unfinished(target) as partial:
-            try:
-                os.link(content, partial)
-            except OSError:
-                # No hard links here, or too many of this one: it has the one name then.
-                os.replace(content, target)
-            else:
-                os.replace(partial, target)
+        if not anew and digest and is_intact(content) and _link(content, target):
+            return
+        waveform = load_clip(clip, sr=self.sr, source_sr=self.source_sr)
+        content.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished(content) as partial:
+            write_waveform(partial, waveform)
+            # Linked while it is this call's own: no other process can replace it in between.
+            os.replace(partial, content if _link(partial, target) else target)
+
+
+def _link(path: Path, name: Path) -> bool:
+    """Give a file another name; False where there are no hard links, or too many of this file."""
+    with unfinished(name) as partial:
+        try:
+            os.link(path, partial)
+        except OSError:
+            return False
+        os.replace(partial, name)
+    return True
 
 
 def _explained(exc: OSError, folder: Path) -> OSError:

@@ -6,7 +6,8 @@
    ``"views"`` and ``"runs"`` what was added, ``"nested"`` how out-of-fold scores were made.
    ``"calibration"``, where there are validation rows, holds slope and offset of each label's logit.
 3. ``"calibration"`` holds a method and its parameters for each model, as of `Calibration.as_dict`,
-   and ``"calibration_asked"`` what was asked for.
+   and ``"calibration_asked"`` what was asked for; a view may be of kind ``"columns"``, a model of
+   format ``"pipeline"``.
 """
 
 from __future__ import annotations

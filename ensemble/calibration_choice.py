@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble.calibration import METHODS, Calibration, learn_calibration
+from ensemble.calibration import Calibration, learn_calibration
+from ensemble.calibration_methods import METHODS
 from features.folds import make_folds
 from reports.metrics.reliability import cell_ece, top_label_ece
 
@@ -70,8 +71,8 @@ def choose_calibration(
     folds : np.ndarray of shape (n_samples,) or None
         The fold of each row; None deals groups into five.
     methods : sequence of str
-        What to choose from, out of `ensemble.calibration.METHODS`. One alone is not chosen but
-        measured.
+        What to choose from, out of `ensemble.calibration_methods.METHODS`. One alone is not chosen
+        but measured.
     loss : {"log_loss", "brier"}
         What is to be low.
     random_state : int

@@ -1,4 +1,4 @@
-"""From clips to the columns that a bundle looks at: features, those of added tables, the clip."""
+"""From clips to the columns a bundle looks at: features, added tables, the manifest, the clip."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.bundle import CLIP, Bundle
+from ensemble.manifest_columns import COLUMNS
 from features.audio import Clip
 from features.extraction import extract_rows
 from features.feature_set_cards import feature_set_from_card
@@ -56,6 +57,8 @@ def list_feature_sets(bundle: Bundle) -> list[tuple[str, AnyFeatureSet]]:
     made_with = bundle.card.get("versions", {}).get("timbrestack")
     cards = [("", bundle.feature_set)]
     for view in bundle.card.get("views", []):
+        if view["kind"] == COLUMNS:
+            continue
         if view["kind"] != "features":
             backbone = view["embedding"].get("backbone", "a backbone")
             raise ValueError(
@@ -70,6 +73,7 @@ def compute_columns(
     clips: Sequence[Clip],
     feature_sets: Sequence[tuple[str, AnyFeatureSet]],
     *,
+    known: pd.DataFrame | None = None,
     n_jobs: int | None = None,
 ) -> ClipColumns:
     """Compute what a bundle looks at.
@@ -80,6 +84,8 @@ def compute_columns(
         Excerpts or whole files.
     feature_sets : sequence of (str, FeatureSet or OpenSmileSet)
         From `list_feature_sets`.
+    known : pd.DataFrame of shape (n_clips, n_columns), or None
+        What the manifest says of each clip, from `ensemble.manifest_columns.take_columns`.
     n_jobs : int or None
         Worker processes.
 
@@ -99,6 +105,8 @@ def compute_columns(
         parts.append(pd.DataFrame(np.array(values).reshape(len(rows), len(names)), columns=names))
         failures |= {k: row.reason for k, row in enumerate(rows) if row.values is None}
         silent |= {k for k, row in enumerate(rows) if row.silent}
+    if known is not None:
+        parts.append(known.reset_index(drop=True))
     X = pd.concat(parts, axis=1)
     X[CLIP] = pd.Series(list(clips), dtype=object)
     good = [position for position in range(len(clips)) if position not in failures]

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ensemble.bundle import Bundle
 from ensemble.clip_columns import ClipColumns, compute_columns, list_feature_sets
+from ensemble.manifest_columns import find_columns_card, take_columns
 from ensemble.variations import mean_of_logits, write_variations
 from features.audio import Clip
 from features.named_sets import AnyFeatureSet
@@ -26,6 +28,7 @@ def score_clips(
     n_jobs: int | None = None,
     tta: int = 0,
     clip_ids: Sequence[str] | None = None,
+    columns: pd.DataFrame | None = None,
 ) -> Iterator[tuple[range, dict[str, np.ndarray], dict[int, str]]]:
     """Score clips with every model, some at a time.
 
@@ -42,6 +45,8 @@ def score_clips(
         `ensemble.variations`. 0 asks about the clip alone.
     clip_ids : sequence of str or None
         Names of the clips, which decide on their variations; None takes paths and places.
+    columns : pd.DataFrame of shape (n_clips, n_columns), or None
+        What a manifest says of each clip, for bundles that look at some of it; others are left out.
 
     Yields
     ------
@@ -56,36 +61,50 @@ def score_clips(
     Raises
     ------
     ValueError
-        If `tta` is negative.
+        If `tta` is negative, or columns that the bundle looks at are not there.
     """
     if tta < 0:
         raise ValueError(f"tta must be 0 or more variations of each clip, got {tta}")
     feature_sets = list_feature_sets(bundle)
+    known, unfit = _take_known(bundle, columns)
     for start in range(0, len(clips), CHUNK):
         positions = range(start, min(start + CHUNK, len(clips)))
         chunk = [clips[position] for position in positions]
-        columns = compute_columns(chunk, feature_sets, n_jobs=n_jobs)
-        failures = {positions[k]: reason for k, reason in columns.failures.items()}
-        if columns.silent:
-            first = chunk[columns.silent[0]].path
+        told = None if known is None else known.iloc[positions.start : positions.stop]
+        found = compute_columns(chunk, feature_sets, known=told, n_jobs=n_jobs)
+        failures = {positions[k]: reason for k, reason in found.failures.items()}
+        failures |= {k: unfit[k] for k in positions if k in unfit}
+        if found.silent:
+            first = chunk[found.silent[0]].path
             warnings.warn(
-                f"{len(columns.silent)} clips are silent, such as {first}; what is said of them "
+                f"{len(found.silent)} clips are silent, such as {first}; what is said of them "
                 "means nothing",
                 stacklevel=2,
             )
-        scores = _score_columns(bundle, columns, len(chunk))
+        scores = _score_columns(bundle, found, len(chunk))
         if tta and scores:
             names = [_name(c) if clip_ids is None else clip_ids[k]
                      for k, c in zip(positions, chunk, strict=True)]  # fmt: skip
-            good = [k for k in range(len(chunk)) if k not in columns.failures]
+            good = [k for k in range(len(chunk)) if k not in found.failures]
             varied = _score_variations(
-                bundle, feature_sets, [(chunk[k], names[k]) for k in good], n=tta, n_jobs=n_jobs
-            )
+                bundle, feature_sets, [(chunk[k], names[k]) for k in good],
+                known=None if told is None else told.iloc[good], n=tta, n_jobs=n_jobs,
+            )  # fmt: skip
             multilabel = bundle.task == "multi-label"
             for model, values in scores.items():
                 together = [values[good], *(scored[model] for scored in varied)]
                 values[good] = mean_of_logits(together, multilabel=multilabel)
+        for values in scores.values():
+            values[[position - start for position in failures]] = np.nan
         yield positions, scores, failures
+
+
+def _take_known(
+    bundle: Bundle, columns: pd.DataFrame | None
+) -> tuple[pd.DataFrame | None, dict[int, str]]:
+    """Give what the bundle looks at besides sound, and which clips it is unfit for."""
+    card = find_columns_card(bundle.card)
+    return (None, {}) if card is None else take_columns(columns, card)
 
 
 def _score_columns(bundle: Bundle, columns: ClipColumns, n_clips: int) -> dict[str, np.ndarray]:
@@ -105,6 +124,7 @@ def _score_variations(
     feature_sets: Sequence[tuple[str, AnyFeatureSet]],
     named: Sequence[tuple[Clip, str]],
     *,
+    known: pd.DataFrame | None,
     n: int,
     n_jobs: int | None,
 ) -> list[dict[str, np.ndarray]]:
@@ -112,7 +132,8 @@ def _score_variations(
     with tempfile.TemporaryDirectory(prefix="timbrestack-") as folder:
         by_clip = [write_variations(clip, name, Path(folder), n=n) for clip, name in named]
         listed = [clips[number] for number in range(n) for clips in by_clip]
-        columns = compute_columns(listed, feature_sets, n_jobs=n_jobs)
+        told = None if known is None else pd.concat([known] * n)
+        columns = compute_columns(listed, feature_sets, known=told, n_jobs=n_jobs)
         scores = _score_columns(bundle, columns, len(listed))
     parts = {name: np.split(values, n) for name, values in scores.items()}
     return [{name: part[number] for name, part in parts.items()} for number in range(n)]
@@ -129,6 +150,7 @@ def gather_scores(
     n_jobs: int | None = None,
     tta: int = 0,
     clip_ids: Sequence[str] | None = None,
+    columns: pd.DataFrame | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[int, str]]:
     """Score clips with every model, all in one.
@@ -139,7 +161,7 @@ def gather_scores(
         An opened bundle.
     clips : sequence of Clip
         What to score.
-    n_jobs, tta, clip_ids : object
+    n_jobs, tta, clip_ids, columns : object
         See `score_clips`.
     progress : callable or None
         Called with (clips done, clips in all).
@@ -154,7 +176,7 @@ def gather_scores(
     gathered: dict[str, np.ndarray] = {}
     failures: dict[int, str] = {}
     for positions, scores, failed in score_clips(
-        bundle, clips, n_jobs=n_jobs, tta=tta, clip_ids=clip_ids
+        bundle, clips, n_jobs=n_jobs, tta=tta, clip_ids=clip_ids, columns=columns
     ):
         failures |= failed
         for name, values in scores.items():

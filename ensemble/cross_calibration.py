@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ensemble.calibration import METHODS, Calibration, learn_calibration
+from ensemble.calibration import Calibration, learn_calibration
 from ensemble.calibration_choice import choose_calibration, deal_folds
+from ensemble.calibration_methods import METHODS
 from ensemble.final_estimators import Scores
 from ensemble.scored_rows import Rows, fill_in, take_scores
 from reports.metrics.reliability_card import describe_reliability
@@ -42,7 +43,7 @@ class CalibrationSettings(NamedTuple):
     Parameters
     ----------
     asked : str
-        ``"choose"``, or one of `ensemble.calibration.METHODS`.
+        ``"choose"``, or one of `ensemble.calibration_methods.METHODS`.
     multilabel : bool
         Whether labels are independent; else each row has exactly one.
     random_state : int
@@ -65,7 +66,7 @@ def check_calibration(asked: str | None) -> str | None:
     Parameters
     ----------
     asked : str or None
-        ``"choose"``, one of `ensemble.calibration.METHODS`, or None.
+        ``"choose"``, one of `ensemble.calibration_methods.METHODS`, or None.
 
     Returns
     -------

@@ -50,7 +50,7 @@ def evaluate_bundle(
     ------
     ValueError
         If no clip has a label that the bundle knows, windows of one clip differ in labels, no clip
-        can be read, or `tta` is negative.
+        can be read, columns that the bundle looks at are not there, or `tta` is negative.
 
     Warns
     -----
@@ -68,7 +68,7 @@ def evaluate_bundle(
     clips = manifest.audio_clips()
     gathered, failures = gather_scores(
         bundle, clips, n_jobs=n_jobs, tta=tta, clip_ids=list(manifest.clips["clip_id"]),
-        progress=progress,
+        columns=manifest.clips, progress=progress,
     )  # fmt: skip
     good = np.array([position not in failures for position in range(len(clips))])
     if not good.any():

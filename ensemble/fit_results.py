@@ -10,6 +10,7 @@ import pandas as pd
 
 from ensemble.bundle import CLIP
 from ensemble.labelled_rows import LabelledRows
+from ensemble.manifest_columns import COLUMNS
 from ensemble.members import keeps_folds
 from ensemble.nuisance.audit import NuisanceAudit
 from ensemble.results_tables import component_frame, score_frame
@@ -123,11 +124,12 @@ def _histories(stack: StackingEnsembleClassifier) -> dict[str, list[list[dict[st
 
 def _cautions(data: LabelledRows) -> list[str]:
     if data.manifest.groups_given:
-        return []
+        return list(data.cautions)
     return [
+        *data.cautions,
         "Clips have no groups, so each file counts as its own. If some are siblings (takes of one "
         "note, excerpts of one song, copies), these numbers are too good and their intervals too "
-        "narrow: fill in the group column of a manifest."
+        "narrow: fill in the group column of a manifest.",
     ]
 
 
@@ -161,6 +163,7 @@ def _projection(
     views = [
         component_frame(data.X[columns].to_numpy(float), data.clip_ids, view=name)
         for name, columns in data.views.items()
+        if name != COLUMNS
     ]
     # Embeddings of two networks lie in two spaces: one network speaks, of rows it never saw.
     unseen = (folds == 0) | data.test

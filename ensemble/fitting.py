@@ -20,6 +20,7 @@ from ensemble.bundle import CLIP, Bundle
 from ensemble.cross_calibration import CHOOSE, check_calibration
 from ensemble.fit_results import gather_results
 from ensemble.labelled_rows import LabelledRows
+from ensemble.manifest_columns import full_names, read_columns
 from ensemble.members import Member
 from ensemble.nuisance.audit import NuisanceAudit, audit_nuisance
 from ensemble.nuisance.table import measure_nuisance, nuisance_names
@@ -40,6 +41,7 @@ def fit_bundle(
     *,
     members: Sequence[str | Member] = DEFAULT_MEMBERS,
     add: Sequence[str | PathLike[str]] = (),
+    columns: Sequence[str] = (),
     folds: int | str = 5,
     task: str | None = None,
     deep_minutes: float | None = 10.0,
@@ -67,6 +69,10 @@ def fit_bundle(
     add : sequence of str or path-like
         More tables for the same clips (see `ensemble.views`), and folders of finished runs, which
         become members (see `ensemble.trained_run`).
+    columns : sequence of str
+        Columns of the clip table that become one more view, called ``"columns"``: numbers, or
+        categories. See `ensemble.manifest_columns`, and `ensemble.column_checks` for what is
+        refused. The bundle then predicts from manifests that have them.
     folds : int or "group"
         Number of folds, or each group a fold of its own. Folds in the clip table come first, then
         those of an added run.
@@ -111,7 +117,8 @@ def fit_bundle(
     ValueError
         If the table has no labels, too few groups or classes, nothing but nuisance, or does not
         fit the task; if what is added leaks or is of other clips, classes or folds; if settings
-        are for members that are not asked for; if the calibration is unknown.
+        are for members that are not asked for; if the calibration is unknown; if columns are not
+        there, refused, ids, or the labels by another name.
     FileNotFoundError
         If sound files that a member listens to are gone.
     """
@@ -123,6 +130,9 @@ def fit_bundle(
     views = [
         read_view(path, clip_ids, with_nuisance=with_nuisance) for path in add if not is_run(path)
     ]
+    if columns:
+        # Last, as it stands when the bundle is asked.
+        views.append(read_columns(table.manifest, columns))
     data = LabelledRows(table, task, with_nuisance, views)
     for run in runs:
         check_run(run, table.manifest, data.clip_ids[data.train], task=data.task,
@@ -136,6 +146,7 @@ def fit_bundle(
             minutes_per_network=_minutes_each(members, deep_minutes, fold_of_row, n_jobs, nested),
             cache_dir=cache_dir,
             parameters={} if settings is None else settings.members,
+            categorical=full_names(views[-1].card, categorical=True) if columns else (),
         )
         made = create_members(members, data.views, making)
         made += [Member(run.name, run, [CLIP]) for run in runs]

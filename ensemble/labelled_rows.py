@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ensemble.bundle import CLIP
+from ensemble.column_checks import check_columns
+from ensemble.manifest_columns import COLUMNS
 from ensemble.probabilities import check_windows_agree
 from ensemble.trained_run import TrainedRun
 from ensemble.views import MAIN, View, check_views
@@ -89,6 +91,19 @@ class LabelledRows:
         if not self.train.any():
             raise ValueError("no clip is left for training: all are of split validation or test")
         self._check_rare_classes()
+        self.cautions: list[str] = []
+        if COLUMNS in self.views:
+            self._check_columns()
+
+    def _check_columns(self) -> None:
+        names = self.views[COLUMNS]
+        named = self.X.loc[self.train, names].rename(
+            columns={name: name.removeprefix(f"{COLUMNS}.") for name in names}
+        )
+        truth, groups = self.truth[self.train], self.groups[self.train]
+        self.cautions = check_columns(named, truth, groups, classes=self.classes)
+        for caution in self.cautions:
+            _warn(caution)
 
     def _check_task(self) -> None:
         truth = self.truth

@@ -9,6 +9,7 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ensemble.bundle import Bundle
 from ensemble.clip_scores import gather_scores, score_clips
@@ -67,6 +68,7 @@ def predict_clips(
     *,
     clip_ids: Sequence[str] | None = None,
     parents: Sequence[str] | None = None,
+    columns: pd.DataFrame | None = None,
     n_jobs: int | None = None,
     tta: int = 0,
 ) -> Iterator[Prediction]:
@@ -83,6 +85,8 @@ def predict_clips(
     parents : sequence of str or None
         What each is a window of; windows of one parent get one answer, from the mean of their
         scores. None means that clips are whole.
+    columns : pd.DataFrame of shape (n_clips, n_columns), or None
+        Rows of a manifest, for bundles that look at some of its columns.
     n_jobs : int or None
         Worker processes for the features.
     tta : int
@@ -92,11 +96,21 @@ def predict_clips(
     ------
     Prediction
         In the order of `clips`.
+
+    Raises
+    ------
+    ValueError
+        If columns that the bundle looks at are not there.
     """
     listed = [clip if isinstance(clip, Clip) else Clip(os.fspath(clip)) for clip in clips]
     thresholds = bundle.stack.thresholds_
     cut = None if thresholds is None else thresholds["stack"]
-    settings: dict[str, Any] = {"n_jobs": n_jobs, "tta": tta, "clip_ids": clip_ids}
+    settings: dict[str, Any] = {
+        "n_jobs": n_jobs,
+        "tta": tta,
+        "clip_ids": clip_ids,
+        "columns": columns,
+    }
     chunks: Iterable[tuple[range, dict[str, np.ndarray], dict[int, str]]]
     if parents is None or len(set(parents)) == len(parents):
         chunks, parents = score_clips(bundle, listed, **settings), None

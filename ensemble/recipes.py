@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from os import PathLike
 from typing import Any
 
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import QuantileTransformer
 from sklearn.utils import get_tags
 
@@ -15,6 +15,8 @@ from classical.extra_trees import OneVsRestExtraTreesClassifier
 from classical.logistic import OneVsRestLogisticClassifier
 from classical.svm import OneVsRestSVMClassifier
 from ensemble.bundle import CLIP
+from ensemble.column_encoder import ColumnEncoder
+from ensemble.manifest_columns import COLUMNS
 from ensemble.members import Member
 from ensemble.tuning.settings import settle_member
 
@@ -43,6 +45,8 @@ class MemberSettings:
     parameters : mapping of str to mapping
         Settings of classical members in place of the ready-made ones, by name: see
         `ensemble.tuning.settings`.
+    categorical : sequence of str
+        Which columns of the view `columns` hold categories.
     """
 
     feature_names: Sequence[str]
@@ -51,6 +55,7 @@ class MemberSettings:
     minutes_per_network: float | None = None
     cache_dir: str | PathLike[str] | None = None
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    categorical: Sequence[str] = ()
 
 
 def list_members() -> list[str]:
@@ -127,8 +132,8 @@ def create_members(
     ----------
     wanted : sequence of str or Member
         Ready-made members by name, or by name and view (``"svm@E"``); or your own, where one
-        without columns takes those of all views, or the clip if its tags say that it takes no
-        table of numbers.
+        without columns takes those of all views but `columns`, which may hold texts, or the clip if
+        its tags say that it takes no table of numbers.
     views : mapping of str to sequence of str
         View -> its columns; the first is the main one, whose members bear no view in their name.
     settings : MemberSettings
@@ -159,6 +164,8 @@ def create_members(
             raise ValueError(f"a classical member may look at one view, as {known}; got {each!r}")
         for name in [view] if view else views:
             member = create_member(kind, replace(settings, feature_names=views[name]))
+            if name == COLUMNS:
+                member = _with_encoder(member, settings)
             made.append(member._replace(name=kind if name == main else f"{kind}@{name}"))
     return made
 
@@ -167,8 +174,21 @@ def _with_columns(member: Member, views: Mapping[str, Sequence[str]]) -> Member:
     if member.columns is not None:
         return member
     takes_numbers = get_tags(member.estimator).input_tags.two_d_array
-    every = [column for columns in views.values() for column in columns]
+    every = [column for name, columns in views.items() if name != COLUMNS for column in columns]
     return member._replace(columns=every if takes_numbers else [CLIP])
+
+
+def _with_encoder(member: Member, settings: MemberSettings) -> Member:
+    """Put what encodes columns of the manifest before a classifier, in place of its scaling."""
+    estimator = member.estimator
+    classifier = estimator[-1] if isinstance(estimator, Pipeline) else estimator
+    if "gamma_factor" not in settings.parameters.get(member.name, {}) and isinstance(
+        classifier, OneVsRestSVMClassifier
+    ):
+        # Categories become more features than there are columns, and how many each fold knows best.
+        classifier.set_params(gamma="scale")
+    categorical = [name for name in member.columns or () if name in set(settings.categorical)]
+    return member._replace(estimator=make_pipeline(ColumnEncoder(categorical), classifier))
 
 
 def _create_svm(settings: MemberSettings) -> Any:

@@ -50,9 +50,9 @@ class StackingEnsembleClassifier(ClassifierMixin, AnsweringMixin, BaseEstimator)
     cv : int, splitter or array of int of shape (n_samples,)
         Number of group-aware stratified folds, a scikit-learn splitter, or the fold of each row.
     calibration : str or None
-        How the scores of the stack, the members and the averages are made frequencies: by a method
-        of `ensemble.calibration` (``"none"``, ``"temperature"``, ``"sigmoid"`` or ``"isotonic"``)
-        or by ``"choose"``, the simplest of those as good as the best; see
+        How the scores of the stack, the members and the averages are made frequencies:
+        ``"none"``, ``"temperature"``, ``"sigmoid"``, ``"isotonic"``, or ``"choose"``, the simplest
+        of those as good as the best; see `ensemble.calibration.learn_calibration` and
         `ensemble.cross_calibration`. None leaves them alone until `calibrate` is called, which
         then chooses.
     nested : bool

@@ -95,7 +95,7 @@ def conclude(scores: dict[str, dict[str, Any]]) -> str:
     verdict = (
         "which is chance"
         if whole["low"] <= CHANCE <= whole["high"]
-        else "beside chance, as one interval in twenty is: try another seed"
+        else "beside chance, as now and then one is: try another seed"
     )
     return (
         f"The labels were dealt by chance. With notes kept whole the stack scores "

@@ -112,6 +112,37 @@ def test_crnn_embedding_is_the_state_after_the_last_valid_step(
     torch.testing.assert_close(embedding, expected, rtol=0, atol=1e-6)
 
 
+def test_crnn_pooled_over_time_is_mean_plus_maximum_of_its_valid_states(make_network, rng):
+    network = make_network("crnn", pooling="mean-max")
+    clip, longer = rng.normal(size=12000), rng.normal(size=30000)
+    batch = padded(longer, clip)
+    states, n_steps = network.backbone.frame_embeddings(*network.frames(*batch))
+    valid = states[1, : int(n_steps[1])]
+    expected = valid.mean(dim=0) + valid.amax(dim=0)
+    torch.testing.assert_close(network.embeddings(*batch)[1], expected, rtol=0, atol=1e-5)
+    alone = network.embeddings(*padded(clip))[0]
+    torch.testing.assert_close(network.embeddings(*batch)[1], alone, rtol=0, atol=1e-5)
+
+
+def test_crnn_pools_in_known_ways_only():
+    with pytest.raises(ValueError, match="pooling must be one of"):
+        create_backbone("crnn", n_classes=2, pooling="sum")
+
+
+def test_cnn_embedding_does_not_depend_on_where_in_a_clip_a_sound_is(make_network, rng):
+    network = make_network("cnn")
+    sound, hop = rng.normal(size=8192), 512 * network.backbone.frames_per_step
+    early, late = np.zeros(20 * hop), np.zeros(20 * hop)
+    early[4 * hop : 4 * hop + 8192], late[9 * hop : 9 * hop + 8192] = sound, sound
+    first, second = network.embeddings(*padded(early, late))
+    torch.testing.assert_close(first, second, rtol=1e-3, atol=1e-3)
+
+
+def test_cnn_needs_bands_for_its_pools():
+    with pytest.raises(ValueError, match="need at least 16 bands, got 8"):
+        create_backbone("cnn", n_classes=2, n_mels=8)
+
+
 def test_an_unknown_backbone_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"one of \[.*'crnn'.*\], got 'nope'"):
         create_backbone("nope", n_classes=2)

@@ -23,10 +23,10 @@ from sklearn.pipeline import make_pipeline
 
 from deep import AudioBackboneClassifier, EmbeddingExtractor, list_backbones
 from deep.backbones.registry import create_backbone
-from deep.batches import covering_windows
 from deep.pretraining.pretrained import PretrainedBackbone
 from deep.progress import describe_epoch
 from deep.training.scoring import macro_f1
+from deep.windows import covering_windows
 from features.audio import AudioDecodeError, Clip
 
 SR = 8000

@@ -9,6 +9,7 @@ import torch
 
 from deep.augmentation.draws import Draws
 from deep.backbones.registry import create_backbone
+from deep.classifier import AudioBackboneClassifier
 from deep.pretraining import (
     PretrainedBackbone,
     PretrainingSettings,
@@ -504,3 +505,22 @@ def test_a_network_of_another_kind_is_refused(saved):
         ValueError, match=r"sr is 8000 there and 16000 here; .*hidden_size is 8 there and 'the def"
     ):
         load_pretrained_backbone(network, path, backbone="crnn", backbone_params=None, sr=16000)
+
+
+def test_a_classifier_starts_from_it_and_takes_statistics_from_its_own_clips(saved, sounds):
+    path, backbone = saved
+    labels = ["a", "b"] * 6
+    fitted = AudioBackboneClassifier(
+        pretrained=path,
+        backbone_params=SMALL,
+        sr=SR,
+        epochs=1,
+        learning_rate=1e-9,
+        weight_decay=0.0,
+        validation_fraction=0.0,
+        random_state=0,
+    ).fit(sounds[:6], labels[:6])
+    ours, theirs = fitted.network_, backbone.network
+    for own, learned in zip(ours.backbone.parameters(), theirs.backbone.parameters(), strict=True):
+        torch.testing.assert_close(own, learned, rtol=0, atol=1e-6)
+    assert not torch.equal(ours.frontend.mean, theirs.frontend.mean)

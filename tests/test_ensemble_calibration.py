@@ -6,8 +6,9 @@ from scipy.special import expit, softmax
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from ensemble.calibration import METHODS, fit_calibration, learn_calibration, read_calibration
+from ensemble.calibration import learn_calibration, read_calibration
 from ensemble.calibration_choice import choose_calibration
+from ensemble.calibration_methods import METHODS, fit_calibration
 from reports import metrics
 
 

@@ -12,8 +12,9 @@ from classical.extra_trees import OneVsRestExtraTreesClassifier
 from classical.logistic import OneVsRestLogisticClassifier
 from ensemble.ablation.leaving_out import ablate
 from ensemble.bundle import CLIP, load_bundle, save_bundle
-from ensemble.calibration import METHODS, Calibration, learn_calibration
+from ensemble.calibration import Calibration, learn_calibration
 from ensemble.calibration_choice import choose_calibration
+from ensemble.calibration_methods import METHODS
 from ensemble.cross_calibration import (
     CalibrationSettings,
     cross_calibrate,

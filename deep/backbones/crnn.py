@@ -18,6 +18,8 @@ from deep.backbones.registry import BackboneConfig, register_backbone
 from deep.frontends.log_mel import LogMelFrontend, valid_mask
 from deep.heads import LinearHead
 
+POOLINGS = ("last", "mean-max")
+
 
 class ConvRecurrentBackbone(Backbone):
     """Frames to embeddings; a clip's embedding does not depend on padding.
@@ -35,8 +37,11 @@ class ConvRecurrentBackbone(Backbone):
     n_layers : int
         Layers of the LSTM.
     bidirectional : bool
-        Whether the LSTM also reads backwards; the embedding then joins the final states of both
-        directions.
+        Whether the LSTM also reads backwards; the embedding then joins both directions.
+    pooling : str
+        What an embedding is: ``"last"``, the state after the last step, read backwards after the
+        first; or ``"mean-max"``, the mean of all states plus their maximum, in which a sound counts
+        wherever in the clip it is.
     dropout : float
         Probability of dropping a value after each block.
     """
@@ -50,9 +55,13 @@ class ConvRecurrentBackbone(Backbone):
         hidden_size: int = 64,
         n_layers: int = 2,
         bidirectional: bool = True,
+        pooling: str = "last",
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling must be one of {POOLINGS}, got {pooling!r}")
+        self.pooling = pooling
         blocks, n_in, self.min_frames = [], 1, 1
         for n_out, pool in zip(channels, pools, strict=True):
             blocks.append(
@@ -96,10 +105,14 @@ class ConvRecurrentBackbone(Backbone):
         Returns
         -------
         Tensor of shape (n_samples, embedding_size)
-            The LSTM's state after the last valid step; read backwards, after the first.
+            Of the LSTM's states at valid steps; see `pooling`.
         """
-        _, final, _ = self._read(frames, n_frames)
-        return final
+        states, final, n_steps = self._read(frames, n_frames)
+        if self.pooling == "last":
+            return final
+        valid = valid_mask(n_steps, states.shape[1], device=states.device)[..., None]
+        mean = (states * valid).sum(dim=1) / n_steps.to(states.device)[:, None]
+        return mean + states.masked_fill(~valid, -torch.inf).amax(dim=1)
 
     def frame_embeddings(  # noqa: D102 - see Backbone
         self, frames: Tensor, n_frames: Tensor
@@ -144,6 +157,7 @@ def create_crnn(
     hidden_size: int = 64,
     n_layers: int = 2,
     bidirectional: bool = True,
+    pooling: str = "last",
     dropout: float = 0.1,
     head_dropout: float = 0.3,
 ) -> AudioNetwork:
@@ -157,7 +171,7 @@ def create_crnn(
         Sampling rate in Hz.
     n_fft, hop_length, n_mels : int
         See `LogMelFrontend`.
-    channels, pools, hidden_size, n_layers, bidirectional, dropout
+    channels, pools, hidden_size, n_layers, bidirectional, pooling, dropout
         See `ConvRecurrentBackbone`.
     head_dropout : float
         See `LinearHead`.
@@ -175,6 +189,7 @@ def create_crnn(
         hidden_size=hidden_size,
         n_layers=n_layers,
         bidirectional=bidirectional,
+        pooling=pooling,
         dropout=dropout,
     )
     head = LinearHead(backbone.embedding_size, n_classes, dropout=head_dropout)

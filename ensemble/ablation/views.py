@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ensemble.bundle import CLIP, Bundle
+from ensemble.manifest_columns import find_columns_card, take_columns
 from ensemble.member_fits import Progress, TrainingRows, fit_members
 from ensemble.members import Member
 from ensemble.probabilities import average_over
@@ -110,12 +111,16 @@ def _training_rows(
     clips = results.clips.loc[scored["clip_id"]]
     manifest = table.rows()
     place = pd.Series(range(len(manifest)), index=manifest.clips["clip_id"].astype(str))
+    values = table.values.loc[manifest.clips["clip_id"]]
+    if (card := find_columns_card(bundle.card)) is not None:
+        known = take_columns(manifest.clips, card)[0]
+        values = pd.concat([values, known.set_axis(values.index)], axis=1)
     wanted = [str(name) for name in getattr(bundle.stack, "feature_names_in_", [])]
     problems = [
         f"{len(missing)} {what}, such as {missing[0]}"
         for what, missing in {
             "clips": clips.index[~clips.index.isin(place.index)].tolist(),
-            "columns": [n for n in wanted if n != CLIP and n not in table.values.columns],
+            "columns": [n for n in wanted if n != CLIP and n not in values.columns],
         }.items()
         if missing
     ]
@@ -125,7 +130,7 @@ def _training_rows(
             f"{'; '.join(problems)}"
         )
     chosen = place[clips.index].to_numpy()
-    X = table.values.loc[manifest.clips["clip_id"]].iloc[chosen].copy()
+    X = values.iloc[chosen].copy()
     audio = manifest.audio_clips()
     X[CLIP] = pd.Series([audio[row] for row in chosen], index=X.index, dtype=object)
     truth = results.truth.loc[clips.index].to_numpy()

@@ -229,7 +229,9 @@ def _score(
 ) -> tuple[np.ndarray, dict[str, str]]:
     """Give the finer labels' scores as they stand out of fold; NaN where nothing can be said."""
     clip_ids = chosen.clips["clip_id"].tolist()
-    raw, failed = gather_scores(bundle, chosen.audio_clips(), n_jobs=n_jobs, progress=progress)
+    raw, failed = gather_scores(
+        bundle, chosen.audio_clips(), columns=chosen.clips, n_jobs=n_jobs, progress=progress
+    )
     scores = np.full((len(chosen), len(into)), np.nan)
     if MODEL in raw:
         readable = np.isfinite(raw[MODEL]).all(axis=1)

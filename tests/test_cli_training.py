@@ -1,0 +1,116 @@
+"""The commands that train networks, as a user types them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from typer.testing import CliRunner
+
+from cli import app, main
+
+SR = 8000
+RECIPE = """
+about: small enough for a test
+train:
+  sr: 8000
+  max_seconds: 0.3
+  epochs: 10
+  batch_size: 4
+  learning_rate: 0.01
+  validation_fraction: 0.0
+  backbone_params: {n_fft: 512, hop_length: 256, n_mels: 16, channels: [8, 8, 8]}
+"""
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """Sixteen tones of eight notes with folds, a recipe, and a finished run."""
+    folder = tmp_path_factory.mktemp("corpus")
+    rng = np.random.default_rng(0)
+    rows = []
+    for note in range(8):
+        label, base = ("low", 300) if note % 2 else ("high", 1500)
+        pitch = base * rng.uniform(1, 1.3)
+        for take in range(2):
+            t = np.arange(int(0.3 * SR)) / SR
+            name = f"{label}_{note}_{take}.wav"
+            soundfile.write(
+                folder / name, 0.3 * np.sin(2 * np.pi * pitch * t + rng.uniform(0, 6)), SR
+            )
+            rows.append({"path": name, "labels": label, "group": f"n{note}", "fold": note // 2 % 2})
+    pd.DataFrame(rows).to_csv(folder / "m.csv", index=False)
+    (folder / "r.yaml").write_text(RECIPE)
+    found = CliRunner().invoke(
+        app,
+        ["train", str(folder / "m.csv"), "-o", str(folder / "run"),
+         "--recipe", str(folder / "r.yaml"), "--jobs", "1"],
+    )  # fmt: skip
+    assert found.exit_code == 0, found.output
+    return folder, found
+
+
+def test_train_says_the_score_and_how_to_go_on(corpus):
+    folder, found = corpus
+    assert "macro f1" in found.output
+    assert f"--add {folder / 'run'}" in found.output
+    card = json.loads((folder / "run" / "card.json").read_text())
+    assert card["scores"]["macro_f1"]["value"] > 0.8
+    assert (folder / "run" / "curves.png").stat().st_size > 5000
+
+
+def test_a_run_enters_a_stack(corpus, tmp_path):
+    folder, _ = corpus
+    run = CliRunner().invoke
+    table = tmp_path / "X.parquet"
+    steps = [
+        ["extract", str(folder / "m.csv"), "-o", str(table), "--feature-set", "compact-v1",
+         "--no-cache", "--jobs", "1"],
+        ["fit-ensemble", str(table), "-o", str(tmp_path / "bundle"), "--members", "logistic",
+         "--add", str(folder / "run"), "--jobs", "1", "--no-audit"],
+        ["predict", str(tmp_path / "bundle"), str(folder / "low_1_0.wav"), "--json"],
+    ]  # fmt: skip
+    for step in steps:
+        found = run(app, step)
+        assert found.exit_code == 0, found.output
+    assert json.loads(found.stdout)[0]["labels"] == ["low"]
+
+
+def test_embeddings_of_clips_that_the_network_saw_are_warned_of(corpus, tmp_path):
+    folder, _ = corpus
+    words = ["embed", str(folder / "run"), str(folder / "m.csv"), "-o", str(tmp_path / "E.parquet")]
+    found = CliRunner().invoke(app, words)
+    assert found.exit_code == 0, found.output
+    assert "the network was trained on 8 clips of these" in found.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--backbone", "nope"], "backbone must be one of"),
+        (["--augment", "nope"], "nope"),
+        (["--loss", "nope"], "nope"),
+        (["--folds", "one"], "--folds must be a number"),
+        (["--init-from", "nowhere"], "nowhere"),
+        (["--recipe", "none.yaml"], "no such recipe"),
+    ],
+    ids=["backbone", "augment", "loss", "folds", "init-from", "recipe"],
+)
+def test_a_mistake_is_one_clear_line(corpus, tmp_path, capsys, options, message):
+    folder, _ = corpus
+    with pytest.raises(SystemExit) as left:
+        main(["train", str(folder / "m.csv"), "-o", str(tmp_path / "run"), "--jobs", "1", *options])
+    assert left.value.code == 2
+    told = capsys.readouterr().err.strip().splitlines()[-1]
+    assert told.startswith("error: ")
+    assert message in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_gallery_of_augmentations_is_a_page(tmp_path):
+    found = CliRunner().invoke(app, ["augmentations", "-o", str(tmp_path / "page.html")])
+    assert found.exit_code == 0, found.output
+    page = (tmp_path / "page.html").read_text()
+    assert "pitch_shift" in page
+    assert "mixup" in page
