@@ -25,7 +25,7 @@ from commands.models import ablate, evaluate, fit_ensemble, predict, tune
 from commands.ranking import rank
 from commands.reporting import listen, report, stats
 from commands.synthesis import mix, render
-from commands.training import augmentations, embed, train
+from commands.training import augmentations, embed, pretrain, train
 
 # Exit code after Ctrl-C: 128 and the number of the signal.
 INTERRUPTED = 130
@@ -59,6 +59,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tune": tune,
     "train": train,
     "embed": embed,
+    "pretrain": pretrain,
     "augmentations": augmentations,
     "fit-ensemble": fit_ensemble,
     "evaluate": evaluate,

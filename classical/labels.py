@@ -58,13 +58,19 @@ def check_labels(y: Any) -> Labels:
     Raises
     ------
     ValueError
-        If `y` is None or empty, holds NaN, is continuous, mixes texts with numbers, or is 2-D with
-        a value other than 1, 0 and -1.
+        If `y` is None or empty, holds NaN or None, is continuous, mixes texts with numbers, or is
+        2-D with a value other than 1, 0 and -1.
 
     Warns
     -----
     DataConversionWarning
         If `y` is a single column that is no indicator: it is read as 1-D.
+
+    Notes
+    -----
+    Texts mixed with numbers have no order, and so no order of classes: scikit-learn raises
+    TypeError for arrays of them and makes texts of a list of them without a word, so that it
+    predicts ``"1"`` where 1 was given. Here both are refused.
 
     Examples
     --------
@@ -88,6 +94,9 @@ def _from_names(y: Any) -> Labels:
     names = column_or_1d(y, warn=True)
     if len(names) == 0:
         raise ValueError("y must hold at least one label, got an empty array")
+    if names.dtype.kind == "U" and isinstance(y, list | tuple):
+        # NumPy makes texts of the numbers in a list, and predictions would not be those given.
+        names = np.array(y, dtype=object).ravel()
     if names.dtype.kind == "O":
         _check_all_texts(names)
         # A fixed-width text array, unlike one of objects, can be saved without pickle.
@@ -101,11 +110,13 @@ def _from_names(y: Any) -> Labels:
 
 
 def _check_all_texts(names: np.ndarray) -> None:
-    kinds = sorted({type(name).__name__ for name in names if not isinstance(name, str)})
-    if kinds:
+    others = {type(name).__name__: name for name in names if not isinstance(name, str)}
+    if others:
+        first = ", ".join(f"{kind} ({others[kind]!r})" for kind in sorted(others))
         raise ValueError(
-            "Unknown label type: labels of dtype object must all be texts, got also "
-            f"{', '.join(kinds)}; convert y with astype(str) or astype(int)"
+            "Unknown label type: labels must all be texts or all be numbers; those of a list or of "
+            f"dtype object must all be texts, got also {first}. Convert them with "
+            "np.array(y).astype(str) or .astype(int); leave rows with a missing label out"
         )
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -186,6 +188,84 @@ def embed(
         )
     say_failures(card["n_failures"], f"{output}.failures.csv")
     say(f"{counted(card['n_rows'], 'clip')} x {card['n_features']} values: {output}")
+
+
+def pretrain(
+    source: Annotated[Path, typer.Argument(help="A folder of any recordings, or a manifest.")],
+    output: Annotated[Path, Output],
+    task: Annotated[
+        str, typer.Option(help="What is asked: contrastive, masked or patches.")
+    ] = "contrastive",
+    backbone: Annotated[str, typer.Option(help="Architecture.")] = "crnn",
+    epochs: Annotated[int, typer.Option(help="Passes over the clips.", min=1)] = 50,
+    seconds: Annotated[float, typer.Option(help="Longest window.", min=0.05)] = 2.0,
+    sr: Annotated[int, typer.Option(help="Sampling rate in Hz.", min=1000, max=192000)] = 22050,
+    batch_size: Annotated[int, typer.Option(help="Clips a step.", min=2)] = 64,
+    learning_rate: Annotated[float, typer.Option(help="Peak of the schedule.")] = 3e-3,
+    validation: Annotated[
+        float, typer.Option(help="Share of the clips that choose the epoch.", min=0, max=0.9)
+    ] = 0.1,
+    with_test: Annotated[
+        bool, typer.Option("--with-test", help="See rows of split test too.")
+    ] = False,
+    minutes: Annotated[float | None, typer.Option(help="Ceiling on the time.", min=0.01)] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    jobs: Jobs = -1,
+    seed: Seed = 0,
+) -> None:
+    """Let a backbone learn from sound alone, without labels; train --init-from starts there.
+
+    Example: python cli.py pretrain recordings/ -o backbone/ --task masked
+    """
+    from deep.pretraining.pretrained import is_pretrained
+    from deep.pretraining.pretraining import pretrain_backbone
+    from deep.pretraining.settings import PretrainingSettings
+    from deep.pretraining.unlabelled import find_clips
+
+    check_place(output)
+    if (
+        output.exists()
+        and not is_pretrained(output)
+        and (output.is_file() or any(output.iterdir()))
+    ):
+        raise FileExistsError(
+            f"{output} is no backbone of ours, so it is not replaced: name another"
+        )
+    settings = PretrainingSettings(
+        task=task, backbone=backbone, epochs=epochs, max_seconds=seconds, sr=sr,
+        batch_size=batch_size, learning_rate=learning_rate, validation_fraction=validation,
+        minutes=minutes, seed=seed,
+    )  # fmt: skip
+    clips = find_clips(source, with_test=with_test)
+    if clips.n_left_out:
+        tell(f"{counted(clips.n_left_out, 'clip')} of split test left out")
+    work = output.with_name(f"{output.name}.work")
+    with progress_bar("pretrain", "epochs") as progress:
+        found = pretrain_backbone(
+            clips,
+            settings=settings,
+            work_dir=work,
+            cache_dir=work / "sound",
+            device=device,
+            n_jobs=jobs,
+            on_epoch=lambda entry: progress(int(entry["epoch"]), epochs, _describe(entry)),
+        )
+    found.save(output)
+    shutil.rmtree(work)
+    if failures := found.card["failures"]:
+        tell(f"warning: {counted(len(failures), 'clip')} could not be read, listed in its card")
+    say(f"{task}: {_describe(found.card['history'][found.card['best_epoch'] - 1])}")
+    say(f"pre-trained {backbone}, {counted(len(clips) - len(failures), 'clip')}: {output}")
+
+
+def _describe(entry: Mapping[str, float]) -> str:
+    """Put an epoch of pre-training into words: how well the task is answered, beside chance."""
+    shown = {
+        name.replace("train_", "").replace("pretext_", "").replace("_", " "): value
+        for name, value in entry.items()
+        if name in ("train_loss", "pretext_score", "pretext_chance")
+    }
+    return ", ".join(f"{name} {value:.3f}" for name, value in shown.items())
 
 
 def augmentations(

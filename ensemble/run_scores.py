@@ -16,7 +16,9 @@ from reports.significance import MIN_GROUPS, as_leaves, estimate, group_bootstra
 HEADLINES = ("macro_f1", "micro_f1", "map", "lrap")
 
 
-def score_run(run: TrainedRun, manifest: Manifest, *, seed: int = 0) -> dict[str, dict[str, float | None]]:
+def score_run(
+    run: TrainedRun, manifest: Manifest, *, seed: int = 0
+) -> dict[str, dict[str, float | None]]:
     """Score a run over all folds, per parent, with intervals by group.
 
     Parameters

@@ -118,6 +118,14 @@ class StackingEnsembleClassifier(ClassifierMixin, AnsweringMixin, BaseEstimator)
     final estimator is fitted; with a final estimator of few parameters this matters little, and
     `nested` tells how much.
 
+    Scikit-learn's searches and cross-validation keep groups to their own splitter and pass none to
+    the estimator, unless metadata routing is on: ``GridSearchCV(stack, grid,
+    cv=GroupKFold(3)).fit(X, y, groups=groups)`` scores groups it never saw, but inside `fit` every
+    row stands alone, siblings lie in several folds, and what is learned from out-of-fold scores is
+    too sure. No estimator can notice. Do it within
+    ``sklearn.config_context(enable_metadata_routing=True)``, where the stack asks for groups by
+    itself.
+
     References
     ----------
     D. Wolpert, Stacked generalization, Neural Networks 5, 1992.

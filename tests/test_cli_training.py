@@ -114,3 +114,38 @@ def test_the_gallery_of_augmentations_is_a_page(tmp_path):
     page = (tmp_path / "page.html").read_text()
     assert "pitch_shift" in page
     assert "mixup" in page
+
+
+def test_a_backbone_learns_without_labels_and_training_starts_from_it(corpus, tmp_path):
+    folder, _ = corpus
+    backbone = tmp_path / "backbone"
+    found = CliRunner().invoke(
+        app,
+        ["pretrain", str(folder / "m.csv"), "-o", str(backbone), "--task", "masked",
+         "--epochs", "2", "--sr", "8000", "--seconds", "0.3", "--batch-size", "8", "--jobs", "1"],
+    )  # fmt: skip
+    assert found.exit_code == 0, found.output
+    assert "chance" in found.output
+    assert not (tmp_path / "backbone.work").exists()
+    card = json.loads((backbone / "card.json").read_text())
+    assert card["trained_on"]["labels"] is False
+    (tmp_path / "r.yaml").write_text("train: {sr: 8000, max_seconds: 0.3, epochs: 1}\n")
+    words = [str(folder / "m.csv"), "--init-from", str(backbone), "--jobs", "1"]
+    found = CliRunner().invoke(
+        app,
+        ["train", *words, "-o", str(tmp_path / "run"), "--recipe", str(tmp_path / "r.yaml")],
+    )
+    assert found.exit_code == 0, found.output
+    words = ["embed", str(backbone), str(folder / "m.csv"), "-o", str(tmp_path / "E.parquet")]
+    found = CliRunner().invoke(app, words)
+    assert found.exit_code == 0, found.output
+    card = json.loads((tmp_path / "E.parquet.card.json").read_text())
+    assert card["embedding"]["backbone"] == "crnn"
+    assert card["trained_on"]["test_rows"] == 0
+
+
+def test_pretraining_leaves_what_is_not_its_own(corpus, tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    found = CliRunner().invoke(app, ["pretrain", str(corpus[0]), "-o", str(tmp_path)])
+    assert isinstance(found.exception, FileExistsError)
+    assert (tmp_path / "thesis.tex").exists()

@@ -1,6 +1,7 @@
 """Columns of the manifest as a view: encoded in the fold, checked for leaks, asked for again."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from classical.boosting import OneVsRestXGBClassifier
+from commands.models import fit_ensemble, predict
 from ensemble.ablation.leaving_out import ablate
 from ensemble.ablation.views import score_without_views
 from ensemble.bundle import load_bundle, save_bundle
@@ -25,7 +27,7 @@ from ensemble.model_files import load_model, save_model
 from ensemble.prediction import predict_clips
 from features.extraction import extract_table
 from features.feature_set import FeatureSet, Part
-from features.manifest import make_manifest
+from features.manifest import make_manifest, write_manifest
 from features.table import FeatureTable, read_table
 from features.temporal import zero_crossing_rate
 
@@ -286,6 +288,25 @@ def test_families_of_features_can_be_left_out_beside_columns(sounding):
         opened, read_table(root / "X.parquet"), views={"genre": ["columns.genre"]}
     )
     assert set(found["genre"]) == {f"{name}@columns" for name in MEMBERS}
+
+
+def test_the_commands_hand_columns_and_calibration_on(sounding, tmp_path, capsys):
+    root, manifest, *_ = sounding
+    fit_ensemble(root / "X.parquet", tmp_path / "b", members="logistic", folds="3", jobs=1,
+                 columns="genre, year", calibration="temperature", no_audit=True)  # fmt: skip
+    opened = load_bundle(tmp_path / "b", with_results=True)
+    assert [member.name for member in opened.stack.members_] == ["logistic", "logistic@columns"]
+    assert opened.results.card["calibration"]["method"] == "temperature"
+    write_manifest(manifest, root / "m.csv")
+    write_manifest(replace(manifest, clips=manifest.clips.drop(columns="year")), root / "n.csv")
+    capsys.readouterr()
+    predict(tmp_path / "b", [root / "m.csv"], as_json=True)
+    found = [list(each["probabilities"].values()) for each in json.loads(capsys.readouterr().out)]
+    expected = predict_clips(opened, manifest.audio_clips(), columns=manifest.clips)
+    np.testing.assert_allclose(found, stacked(expected), atol=1e-12)
+    for beside in ([root / "0.wav"], [root / "n.csv"]):
+        with pytest.raises(ValueError, match=r"(genre, )?year not there"):
+            predict(tmp_path / "b", [root / "m.csv", *beside])
 
 
 def test_finished_fits_of_members_with_columns_are_found_again(sounding, tmp_path):

@@ -12,6 +12,7 @@ from ensemble.bundle import CLIP, load_bundle, save_bundle
 from ensemble.clip_columns import compute_columns, list_feature_sets
 from ensemble.fitting import fit_bundle
 from ensemble.members import Member
+from ensemble.views import read_view
 from features.audio import Clip
 from features.extraction import extract_table
 from features.feature_set import FeatureSet, Part
@@ -140,6 +141,15 @@ def test_embeddings_that_may_leak_are_refused_too(tmp_path):
     path = embeddings(tmp_path, trained_on={"clip_ids_sha256": "0", "folds_sha256": "0"})
     with pytest.raises(ValueError, match="cannot be told not to have been trained on clips"):
         fit_bundle(main_table(tmp_path), members=[linear()], add=[path], folds=3)
+
+
+def test_a_backbone_that_learned_without_labels_is_welcome(tmp_path):
+    seen = trained_on(["7.wav"]) | {"labels": False}
+    path = embeddings(tmp_path, name="own", trained_on=seen | {"test_rows": 0})
+    assert read_view(path, {"7.wav"}).card["kind"] == "embeddings"
+    path = embeddings(tmp_path, name="test", trained_on=seen | {"test_rows": 3})
+    with pytest.raises(ValueError, match="was trained on clips of this corpus"):
+        read_view(path, {"7.wav"})
 
 
 def test_a_backbone_trained_on_other_clips_is_welcome(tmp_path):

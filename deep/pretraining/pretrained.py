@@ -163,6 +163,26 @@ class PretrainedBackbone:
         return cls(network.eval(), card)
 
 
+def is_pretrained(directory: str | PathLike[str]) -> bool:
+    """Whether a folder holds a pre-trained backbone.
+
+    Parameters
+    ----------
+    directory : path-like
+        Any path.
+
+    Returns
+    -------
+    bool
+        True if its card says so.
+    """
+    try:
+        card = json.loads((Path(directory) / CARD_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(card, dict) and card.get("format") == FORMAT
+
+
 def _check_card(path: Path, card: Any) -> None:
     found = (card.get("format"), card.get("schema_version")) if isinstance(card, dict) else card
     if found != (FORMAT, SCHEMA_VERSION):

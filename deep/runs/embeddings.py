@@ -14,6 +14,8 @@ import torch
 
 from deep.checkpoint import CARD_NAME
 from deep.classifier import AudioBackboneClassifier
+from deep.inference import resolve_device
+from deep.pretraining.pretrained import PretrainedBackbone, is_pretrained
 from deep.runs.folder import CLIPS, NETWORK, read_card
 from features.audio import AudioDecodeError, Clip
 from features.manifest import Manifest
@@ -21,6 +23,8 @@ from features.table import FAILURE_COLUMNS, SCHEMA_VERSION, TableWriter, hash_cl
 
 # Clips embedded at once: their windows fill a few batches, their waveforms little memory.
 CLIPS_AT_ONCE = 128
+
+Embedder = AudioBackboneClassifier | PretrainedBackbone
 
 
 def embed_clips(
@@ -40,7 +44,7 @@ def embed_clips(
     Parameters
     ----------
     model : path-like
-        A run, or the folder of one network.
+        A run, the folder of one network, or a pre-trained backbone.
     manifest : Manifest
         The clips.
     output : path-like
@@ -66,19 +70,17 @@ def embed_clips(
     ValueError
         If no clip can be read.
     """
-    folder, seen = find_network(Path(model), fold)
-    network = AudioBackboneClassifier.load_model(folder)
-    network.set_params(device=device, n_jobs=n_jobs)
+    network, described, trained_on = _open(Path(model), fold, device, n_jobs)
     clip_ids = list(manifest.clips["clip_id"])
     clips, paths = manifest.audio_clips(), list(manifest.clips["path"])
-    width = network.network_.embedding_size
+    width = described.pop("embedding_size")
     names = [f"embedding_{number:04d}" for number in range(width)]
     kept: list[str] = []
     failures: list[tuple[str, str, str]] = []
     with TableWriter(output, names) as writer:
         for first in range(0, len(clips), CLIPS_AT_ONCE):
             part = slice(first, first + CLIPS_AT_ONCE)
-            rows = _embed(network, clips[part])
+            rows = _embed(network.embed, clips[part])
             for clip_id, path, row in zip(clip_ids[part], paths[part], rows, strict=True):
                 if isinstance(row, str):
                     failures.append((clip_id, path, row))
@@ -89,9 +91,9 @@ def embed_clips(
                 progress(min(part.stop, len(clips)), len(clips))
         if not kept:
             raise ValueError(f"none of {len(clips)} clips could be read: {failures[0][2]}")
-        card = _card(network, folder, manifest, kept, seen)
+        card = _card(described, trained_on, manifest, kept, width)
         writer.finish(manifest, pd.DataFrame(failures, columns=FAILURE_COLUMNS), card)
-    return card | {"n_clips_seen": len(set(seen or ()) & set(kept))}
+    return card | {"n_clips_seen": len(set(trained_on.get("clip_ids") or ()) & set(kept))}
 
 
 def find_network(model: Path, fold: int | None) -> tuple[Path, list[str] | None]:
@@ -146,42 +148,64 @@ def _clips_of(run: Path, name: str) -> list[str] | None:
     return list(clips.loc[learned, "clip_id"])
 
 
-def _embed(network: AudioBackboneClassifier, clips: Sequence[Clip]) -> Sequence[np.ndarray | str]:
+def _open(
+    model: Path, fold: int | None, device: str, n_jobs: int | None
+) -> tuple[Embedder, dict[str, Any], dict[str, Any]]:
+    """Open a network; describe it, and tell what it was trained on."""
+    if is_pretrained(model):
+        if fold is not None:
+            raise ValueError(f"{model} is a pre-trained backbone: leave --fold out")
+        backbone = PretrainedBackbone.load(model)
+        backbone.network.to(resolve_device(device))
+        kept = ("backbone", "sr", "max_seconds", "weights_sha256")
+        described = {key: backbone.card[key] for key in kept}
+        described["embedding_size"] = backbone.network.embedding_size
+        return backbone, described, backbone.card["trained_on"]
+    folder, seen = find_network(model, fold)
+    network = AudioBackboneClassifier.load_model(folder)
+    network.set_params(device=device, n_jobs=n_jobs)
+    card = json.loads((folder / CARD_NAME).read_text(encoding="utf-8"))
+    described = {
+        "backbone": network.backbone,
+        "sr": network.sr,
+        "max_seconds": network.max_seconds,
+        "weights_sha256": card["weights_sha256"],
+        "embedding_size": network.network_.embedding_size,
+    }
+    if seen is None:
+        return network, described, {"clip_ids_sha256": None}
+    return network, described, {"clip_ids_sha256": hash_clip_ids(seen), "clip_ids": list(seen)}
+
+
+def _embed(
+    embed: Callable[[list[Clip]], np.ndarray], clips: Sequence[Clip]
+) -> Sequence[np.ndarray | str]:
     """Give a row each, or why there is none."""
     try:
-        return list(network.embed(list(clips)))
+        return list(embed(list(clips)))
     except AudioDecodeError as error:
         if len(clips) == 1:
             return [str(error)]
     # One of them is at fault: each by itself.
-    return [row for clip in clips for row in _embed(network, [clip])]
+    return [row for clip in clips for row in _embed(embed, [clip])]
 
 
 def _card(
-    network: AudioBackboneClassifier,
-    folder: Path,
+    described: dict[str, Any],
+    trained_on: dict[str, Any],
     manifest: Manifest,
     kept: Sequence[str],
-    seen: Sequence[str] | None,
+    width: int,
 ) -> dict[str, Any]:
-    found = json.loads((folder / CARD_NAME).read_text(encoding="utf-8"))
-    trained_on: dict[str, Any] = {"clip_ids_sha256": None}
-    if seen is not None:
-        trained_on = {"clip_ids_sha256": hash_clip_ids(seen), "clip_ids": list(seen)}
     return {
         "schema": "timbrestack.table",
         "schema_version": SCHEMA_VERSION,
         "kind": "embeddings",
-        "embedding": {
-            "backbone": network.backbone,
-            "sr": network.sr,
-            "max_seconds": network.max_seconds,
-            "weights_sha256": found["weights_sha256"],
-        },
+        "embedding": described,
         "trained_on": trained_on,
         "n_clips": len(manifest),
         "n_rows": len(kept),
-        "n_features": network.network_.embedding_size,
+        "n_features": width,
         "n_failures": len(manifest) - len(kept),
         "silent": [],
         "task": manifest.task,
