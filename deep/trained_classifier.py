@@ -17,7 +17,11 @@ from deep.backbones.network import AudioNetwork
 from deep.backbones.registry import create_backbone
 from deep.checkpoint import read_checkpoint, write_checkpoint
 from deep.clips import WaveformStore, check_clips
+from deep.heads import COSINE_SCALE, CosineHead
 from deep.inference import forward_clips, reproducible_arithmetic, resolve_device
+
+# The loss whose logits must be cosines.
+COSINE_LOSS = "arcface"
 
 # Logit of a class that training never saw: a probability of one in a thousand.
 ABSENT_LOGIT = float(np.log(0.001 / 0.999))
@@ -47,6 +51,8 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
     backbone_params: dict[str, Any] | None
     sr: int
     source_sr: int | None
+    loss: str
+    loss_params: dict[str, Any] | None
     max_seconds: float
     batch_size: int
     cache_dir: str | os.PathLike[str] | None
@@ -76,9 +82,14 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
         AudioNetwork
             From torch's generator.
         """
-        return create_backbone(
+        network = create_backbone(
             self.backbone, n_classes=n_classes, sr=self.sr, **(self.backbone_params or {})
         )
+        if self.loss == COSINE_LOSS:
+            # Its margin is one of angles, which no other head's logits tell of.
+            scale = (self.loss_params or {}).get("scale", COSINE_SCALE)
+            network.head = CosineHead(network.embedding_size, n_classes, scale=scale)
+        return network
 
     def _max_length(self) -> int:
         return max(1, round(self.max_seconds * self.sr))

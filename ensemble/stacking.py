@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
+from threadpoolctl import threadpool_limits
 
 from classical.labels import Labels, check_labels
 from ensemble.answering import AnsweringMixin
 from ensemble.combination import fit_combination
 from ensemble.cross_calibration import check_calibration
 from ensemble.cross_fitting import cross_fit, nest
-from ensemble.final_estimators import STACKED_ON
+from ensemble.final_estimators import STACKED_ON, FinalSettings
 from ensemble.finished_fits import FinishedFits
-from ensemble.member_fits import fit_members
+from ensemble.member_fits import MemberFits, fit_members
 from ensemble.members import check_members
 from ensemble.scored_rows import Rows
 from ensemble.training_folds import check_untorn, resolve_folds
@@ -115,8 +116,10 @@ class StackingEnsembleClassifier(ClassifierMixin, AnsweringMixin, BaseEstimator)
     `StackingClassifier`.
 
     A row's own fold still helped to fit the members behind the other folds' scores, on which its
-    final estimator is fitted; with a final estimator of few parameters this matters little, and
-    `nested` tells how much.
+    final estimator is fitted. With a signal this matters little, and `nested` tells how much. Where
+    there is none it flatters: of three labels dealt by chance to 90 groups, over 60 deals, the
+    stack's score was 0.370 (standard error 0.009), not 0.333; nested it was 0.331, and members and
+    averages are unbiased. When in doubt whether there is anything to find, take `nested`.
 
     Scikit-learn's searches and cross-validation keep groups to their own splitter and pass none to
     the estimator, unless metadata routing is on: ``GridSearchCV(stack, grid,
@@ -238,6 +241,11 @@ class StackingEnsembleClassifier(ClassifierMixin, AnsweringMixin, BaseEstimator)
             progress=self.progress,
         )
         self.named_estimators_ = fits.models
+        # Small problems, many of them: on busy cores threads of BLAS make them eight times slower.
+        with threadpool_limits(limits=1):
+            self._combine(fits, rows, settings)
+
+    def _combine(self, fits: MemberFits, rows: Rows, settings: FinalSettings) -> None:
         combination = fit_combination(fits.scores, rows.truth, settings)
         self.final_estimators_ = combination.finals
         self.averages_ = combination.averages

@@ -23,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 
 from deep import AudioBackboneClassifier, EmbeddingExtractor, list_backbones
 from deep.backbones.registry import create_backbone
+from deep.heads import CosineHead
 from deep.pretraining.pretrained import PretrainedBackbone
 from deep.progress import describe_epoch
 from deep.training.scoring import macro_f1
@@ -658,3 +659,17 @@ def test_a_network_trained_on_the_gpu_predicts_alike_on_the_cpu(sounds):
     on_gpu = classifier.predict_proba(clips)
     on_cpu = classifier.set_params(device="cpu").predict_proba(clips)
     np.testing.assert_allclose(on_gpu, on_cpu, rtol=0, atol=1e-3)
+
+
+def test_arcface_has_a_cosine_head_that_travels_with_the_model(sounds, tmp_path):
+    classifier = make_classifier(
+        loss="arcface", loss_params={"scale": 20.0, "margin": 0.2}, epochs=12, learning_rate=1e-2
+    ).fit(*sounds)
+    assert isinstance(classifier.network_.head, CosineHead)
+    assert classifier.network_.head.scale == 20.0
+    assert classifier.score(*sounds) > 0.9
+    classifier.save_model(tmp_path)
+    again = AudioBackboneClassifier.load_model(tmp_path)
+    np.testing.assert_array_equal(
+        again.decision_function(sounds[0][:4]), classifier.decision_function(sounds[0][:4])
+    )

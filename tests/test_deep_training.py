@@ -9,9 +9,11 @@ import pytest
 import torch
 from torch import nn
 
+from deep.augmentation import create_augmentation
 from deep.backbones.registry import create_backbone
 from deep.losses.registry import create_losses
 from deep.training.averaging import MovingAverage, mean_weights, refresh_batch_norm, wearing
+from deep.training.epoch import deal_steps
 from deep.training.loop import Losses, train_network
 from deep.training.parameter_groups import layer_of, parameter_groups, set_rate
 from deep.training.record import TrainingRecord, epochs_to_keep
@@ -446,3 +448,23 @@ def test_settings_that_cannot_work_are_refused_with_their_value(settings, messag
 def test_all_settings_that_cannot_work_are_named_at_once():
     with pytest.raises(ValueError, match=r"epochs must.*keep must.*schedule must"):
         TrainingSettings(epochs=0, keep="all", schedule="none")
+
+
+def test_sounds_that_are_mixed_meet_others_of_any_length(rng):
+    lengths = np.repeat([500, 4000], 32)
+    store = [rng.normal(size=length).astype(np.float32) for length in lengths]
+    targets = np.eye(2, dtype=np.float32)[np.arange(64) % 2]
+    rows = np.arange(64)
+    data = TrainingData(store, lengths, targets, rows, rows[:0], multi_label=True)
+    shares = {}
+    for recipe in ({"sum": {}}, {"time_mask": {}}):
+        settings = TrainingSettings(
+            batch_size=8, augmentation=create_augmentation(recipe, sr=SR, multi_label=True)
+        )
+        windows, steps = deal_steps(data, settings, 1)
+        sizes = (windows[:, 2] - windows[:, 1])[np.concatenate([p for ps in steps for p in ps])]
+        assert len(sizes) == 64
+        mixed = [len(np.unique(part)) > 1 for part in np.array_split(sizes, 8)]
+        shares[next(iter(recipe))] = np.mean(mixed)
+    assert shares["sum"] == 1.0
+    assert shares["time_mask"] < 0.5

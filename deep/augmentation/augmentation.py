@@ -10,7 +10,7 @@ from torch import Generator, Tensor
 
 from deep.augmentation.batch import Batch
 from deep.augmentation.draws import Draws, draw_seeds
-from deep.augmentation.step import FrameStep, Step, WaveformStep
+from deep.augmentation.step import FrameStep, MixingStep, Step, WaveformStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,11 @@ class Augmentation:
     def recipe(self) -> dict[str, dict[str, Any]]:
         """What `create_augmentation` makes the same steps from: name to options, all of them."""
         return {step.name: asdict(step) for step in self.steps}
+
+    @property
+    def mixes(self) -> bool:
+        """Whether clips meet others of their batch."""
+        return any(isinstance(step, MixingStep) for step in self.steps)
 
     def on_waveforms(
         self,

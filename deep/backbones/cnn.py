@@ -1,8 +1,7 @@
-"""Convolutional backbone: pairs of convolutions, bands kept apart, mean and maximum over time.
+"""Convolutional backbone: pairs of convolutions, bands kept apart, attention over time.
 
 After the PANNs' networks (Kong et al., 2020): pairs of 3 x 3 convolutions with batch normalisation
-and average pooling between them, and an embedding that adds the mean and the maximum over time, so
-that a sound counts wherever in the clip it is. Unlike theirs, bands are not averaged before that:
+and average pooling between them. Unlike theirs, bands are not averaged before steps are pooled:
 which bands sound tells a low instrument from a high one.
 """
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deep.backbones.network import AudioNetwork, Backbone
+from deep.backbones.pooling import create_pooling
 from deep.backbones.registry import BackboneConfig, register_backbone
 from deep.frontends.log_mel import LogMelFrontend, valid_mask
 from deep.heads import LinearHead
@@ -84,6 +84,8 @@ class ConvolutionalBackbone(Backbone):
         Output channels of the stem, a 5 x 5 convolution, and of each pair.
     embedding_size : int
         Values that the bands and channels of a step are projected to.
+    pooling : str
+        How steps become one embedding; see `deep.backbones.pooling`.
     dropout : float
         Probability of dropping a value of a step while training.
     """
@@ -94,6 +96,7 @@ class ConvolutionalBackbone(Backbone):
         *,
         channels: Sequence[int] = (16, 32, 64, 128),
         embedding_size: int = 256,
+        pooling: str = "attention",
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
@@ -113,6 +116,7 @@ class ConvolutionalBackbone(Backbone):
             )
         self.projection = nn.Linear(channels[-1] * n_left, embedding_size)
         self.dropout = nn.Dropout(dropout)
+        self.pooling = create_pooling(pooling, embedding_size)
         self.embedding_size = self.frame_embedding_size = embedding_size
         self.min_frames = self.frames_per_step = STEM_STRIDE[1] * 2 ** len(self.pairs)
 
@@ -129,11 +133,9 @@ class ConvolutionalBackbone(Backbone):
         Returns
         -------
         Tensor of shape (n_samples, embedding_size)
-            Mean over the clip's steps plus their maximum, of values that are not negative.
+            Pooled over the clip's steps.
         """
-        steps, n_steps = self.frame_embeddings(frames, n_frames)
-        mean = steps.sum(dim=1) / n_steps.to(steps.device)[:, None]
-        return mean + steps.amax(dim=1)
+        return self.pooling(*self.frame_embeddings(frames, n_frames))
 
     def frame_embeddings(  # noqa: D102 - see Backbone
         self, frames: Tensor, n_frames: Tensor
@@ -148,7 +150,7 @@ class ConvolutionalBackbone(Backbone):
             maps, n_steps = pair(maps, n_steps)
         steps = maps.permute(0, 3, 1, 2).flatten(start_dim=2).float()
         with torch.autocast(steps.device.type, enabled=False):
-            steps = functional.relu(self.projection(self.dropout(steps)))
+            steps = self.dropout(functional.relu(self.projection(steps)))
         return steps * valid_mask(n_steps, steps.shape[1], device=steps.device)[..., None], n_steps
 
 
@@ -170,6 +172,7 @@ def create_cnn(
     n_mels: int = 128,
     channels: Sequence[int] = (16, 32, 64, 128),
     embedding_size: int = 256,
+    pooling: str = "attention",
     dropout: float = 0.2,
     head_dropout: float = 0.2,
 ) -> AudioNetwork:
@@ -183,7 +186,7 @@ def create_cnn(
         Sampling rate in Hz.
     n_fft, hop_length, n_mels : int
         See `LogMelFrontend`.
-    channels, embedding_size, dropout
+    channels, embedding_size, pooling, dropout
         See `ConvolutionalBackbone`.
     head_dropout : float
         See `LinearHead`.
@@ -195,7 +198,11 @@ def create_cnn(
     """
     frontend = LogMelFrontend(sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
     backbone = ConvolutionalBackbone(
-        n_mels, channels=channels, embedding_size=embedding_size, dropout=dropout
+        n_mels,
+        channels=channels,
+        embedding_size=embedding_size,
+        pooling=pooling,
+        dropout=dropout,
     )
     head = LinearHead(backbone.embedding_size, n_classes, dropout=head_dropout)
     return AudioNetwork(frontend, backbone, head)

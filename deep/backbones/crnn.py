@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from deep.backbones.network import AudioNetwork, Backbone
+from deep.backbones.pooling import POOLINGS, create_pooling
 from deep.backbones.recurrence import read_sequences
 from deep.backbones.registry import BackboneConfig, register_backbone
 from deep.frontends.log_mel import LogMelFrontend, valid_mask
 from deep.heads import LinearHead
 
-POOLINGS = ("last", "mean-max")
+# Pooling by the recurrence itself.
+LAST = "last"
 
 
 class ConvRecurrentBackbone(Backbone):
@@ -40,8 +42,8 @@ class ConvRecurrentBackbone(Backbone):
         Whether the LSTM also reads backwards; the embedding then joins both directions.
     pooling : str
         What an embedding is: ``"last"``, the state after the last step, read backwards after the
-        first; or ``"mean-max"``, the mean of all states plus their maximum, in which a sound counts
-        wherever in the clip it is.
+        first; or what `create_pooling` makes of all states, in which a sound counts wherever in the
+        clip it is.
     dropout : float
         Probability of dropping a value after each block.
     """
@@ -59,9 +61,6 @@ class ConvRecurrentBackbone(Backbone):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        if pooling not in POOLINGS:
-            raise ValueError(f"pooling must be one of {POOLINGS}, got {pooling!r}")
-        self.pooling = pooling
         blocks, n_in, self.min_frames = [], 1, 1
         for n_out, pool in zip(channels, pools, strict=True):
             blocks.append(
@@ -91,6 +90,11 @@ class ConvRecurrentBackbone(Backbone):
         )
         self.embedding_size = hidden_size * (2 if bidirectional else 1)
         self.frames_per_step, self.frame_embedding_size = self.min_frames, self.embedding_size
+        self.pooling = None
+        if pooling != LAST:
+            if pooling not in POOLINGS:
+                raise ValueError(f"pooling must be one of {(LAST, *POOLINGS)}, got {pooling!r}")
+            self.pooling = create_pooling(pooling, self.embedding_size)
 
     def forward(self, frames: Tensor, n_frames: Tensor) -> Tensor:
         """Compute one embedding per clip.
@@ -105,14 +109,10 @@ class ConvRecurrentBackbone(Backbone):
         Returns
         -------
         Tensor of shape (n_samples, embedding_size)
-            Of the LSTM's states at valid steps; see `pooling`.
+            Of the LSTM's states at valid steps; see ``pooling``.
         """
         states, final, n_steps = self._read(frames, n_frames)
-        if self.pooling == "last":
-            return final
-        valid = valid_mask(n_steps, states.shape[1], device=states.device)[..., None]
-        mean = (states * valid).sum(dim=1) / n_steps.to(states.device)[:, None]
-        return mean + states.masked_fill(~valid, -torch.inf).amax(dim=1)
+        return final if self.pooling is None else self.pooling(states, n_steps)
 
     def frame_embeddings(  # noqa: D102 - see Backbone
         self, frames: Tensor, n_frames: Tensor

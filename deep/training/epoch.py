@@ -65,7 +65,7 @@ def train_epoch(
     """
     settings, network = means.settings, means.network
     _freeze(means, epoch, clock)
-    windows, steps = _deal_steps(data, settings, epoch)
+    windows, steps = deal_steps(data, settings, epoch)
     device = next(network.parameters()).device
     started, rate, count, n_taken = clock.elapsed(), 0.0, 0, 0
     total = torch.zeros((), device=device)
@@ -108,13 +108,34 @@ def _freeze(means: Means, epoch: int, clock: Clock) -> None:
     train_from(means.network, first)
 
 
-def _deal_steps(
+def deal_steps(
     data: TrainingData, settings: TrainingSettings, epoch: int
 ) -> tuple[np.ndarray, list[list[np.ndarray]]]:
-    """Give windows, and for each step the positions of the parts of its batch."""
+    """Deal an epoch's windows into steps.
+
+    Parameters
+    ----------
+    data : TrainingData
+        Clips and targets.
+    settings : TrainingSettings
+        Batches are of similar length, unless clips are mixed with others of their batch.
+    epoch : int
+        Counted from one; with the seed it decides all.
+
+    Returns
+    -------
+    windows : np.ndarray of shape (n_windows, 3), int64
+        See `deep.windows`.
+    steps : list of list of np.ndarray
+        For each step the positions of the parts of its batch.
+    """
     rng = epoch_rng(settings.seed, epoch)
     windows = data.training_windows(settings.max_length, rng)
-    batches = length_batches(windows[:, 2] - windows[:, 1], settings.batch_size, rng=rng)
+    lengths = windows[:, 2] - windows[:, 1]
+    if settings.augmentation is not None and settings.augmentation.mixes:
+        # Partners come from the batch: dealt by length, short sounds would meet short ones only.
+        lengths = np.ones_like(lengths)
+    batches = length_batches(lengths, settings.batch_size, rng=rng)
     return windows, [cut_batch(batch, settings.accumulate) for batch in batches]
 
 
