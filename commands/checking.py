@@ -80,7 +80,7 @@ def _check_sound(clips: Manifest, jobs: int) -> list[Problem]:
 
     with progress_bar("check", "files") as progress:
         scan = scan_audio(clips, n_jobs=jobs, progress=progress)
-    return check_audio(clips, scan)
+    return check_audio(clips, scan, n_jobs=jobs)
 
 
 def _as_dict(problem: Problem) -> dict[str, object]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from features.manifest import Manifest
     from features.split_quality import SplitQuality
 
-# Labels whose counts are shown beside each part; the others are in --json.
+# Parts, and labels whose counts are shown beside each; the others are in --json.
+MAX_PARTS_SHOWN = 20
 MAX_LABELS_SHOWN = 12
 
 
@@ -131,9 +132,11 @@ def split(
 def _say_quality(quality: SplitQuality) -> None:
     shown = list(quality.parts.columns[: 2 + MAX_LABELS_SHOWN])
     table = Table("part", *(Column(name, justify="right") for name in shown), box=None)
-    for part, row in quality.parts[shown].iterrows():
+    for part, row in quality.parts[shown].head(MAX_PARTS_SHOWN).iterrows():
         table.add_row(str(part), *map(str, row))
     out.print(table)
+    if (hidden := len(quality.parts) - MAX_PARTS_SHOWN) > 0:
+        say(f"and {hidden} parts more (--json shows all)")
     if hidden := len(quality.parts.columns) - len(shown):
         say(f"and {hidden} labels more (--json shows all)")
     say(

@@ -9,10 +9,20 @@ import typer
 
 # What every random generator takes.
 MAX_SEED = 2**32 - 1
+# More workers than any machine has cores.
+MAX_JOBS = 10**5
 # More folds than any corpus has groups.
 MAX_FOLDS = 10**7
 
-Jobs = Annotated[int, typer.Option(help="Worker processes; -1: one a core.")]
+
+def check_jobs(number: int) -> int:
+    """Refuse a number of workers that is none."""
+    if number == 0 or number < -MAX_JOBS or number > MAX_JOBS:
+        raise typer.BadParameter(f"it must be 1 or more, or -1 for one a core, got {number}")
+    return number
+
+
+Jobs = Annotated[int, typer.Option(help="Worker processes; -1: one a core.", callback=check_jobs)]
 Seed = Annotated[int, typer.Option(help="Seed of all that is drawn.", min=0, max=MAX_SEED)]
 Layout = Annotated[
     str | None, typer.Option(help="How the corpus lies on disk; left out: detected.")

@@ -149,3 +149,10 @@ def test_pretraining_leaves_what_is_not_its_own(corpus, tmp_path):
     found = CliRunner().invoke(app, ["pretrain", str(corpus[0]), "-o", str(tmp_path)])
     assert isinstance(found.exception, FileExistsError)
     assert (tmp_path / "thesis.tex").exists()
+
+
+def test_no_workers_are_refused(corpus, tmp_path, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["train", str(corpus[0] / "m.csv"), "-o", str(tmp_path / "run"), "--jobs", "0"])
+    assert left.value.code == 2
+    assert "it must be 1 or more" in capsys.readouterr().err
