@@ -30,6 +30,7 @@ from deep.preparation import (
     fit_frontend,
     open_training,
     own_arithmetic,
+    start_head,
     start_network,
 )
 from deep.progress import epoch_reporter
@@ -361,6 +362,7 @@ class AudioBackboneClassifier(TrainedClassifier):
         rows = split_rows(given, fraction=self.validation_fraction, seed=self._seed)
         data = load_data(self, open_store(stack, self, given.clips), given, *rows)
         fit_frontend(network, data, settings)
+        start_head(network, data, balanced=self.class_weight == "balanced")
         first = process_number() == 0
         shown = epoch_reporter(self.epochs, verbose=self.verbose and first, budget_s=clock.budget_s)
         reporter = stack.enter_context(shown)

@@ -51,6 +51,23 @@ class LinearHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(embedding_size, n_classes)
 
+    @torch.no_grad()
+    def start_at(self, frequencies: Tensor) -> None:
+        """Let an untrained head say of each label how frequent it is, not one half.
+
+        Where clips have few of many labels, the first epochs would be spent on learning just that.
+
+        Parameters
+        ----------
+        frequencies : Tensor of shape (n_classes,)
+            Share of the clips that have each label; kept within 0.01 to 0.99.
+
+        References
+        ----------
+        T.-Y. Lin et al., Focal loss for dense object detection, ICCV 2017, section 4.1.
+        """
+        self.linear.bias.copy_(frequencies.clamp(0.01, 0.99).logit())
+
     def forward(self, embeddings: Tensor) -> Tensor:
         """Map embeddings to logits.
 

@@ -14,6 +14,7 @@ from deep.preparation import (
     engine_settings,
     fit_frontend,
     own_arithmetic,
+    start_head,
     start_network,
 )
 from deep.targets import Targets, encode_labels
@@ -71,6 +72,7 @@ def train_one_epoch_more(
         data = load_data(model, open_store(stack, model, clips), given, rows, rows[:0])
         if not begun:
             fit_frontend(network, data, settings)
+            start_head(network, data, balanced=model.class_weight == "balanced")
         state = TrainingState.begin(network, settings)
         load_optimizer_tensors(state.optimizer, tensors)
         loss = create_engine_losses(model, network, data).training

@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from deep.augmentation.augmentation import Augmentation
 from deep.augmentation.registry import create_augmentation
 from deep.backbones.network import AudioNetwork
+from deep.heads import LinearHead
 from deep.inference import reproducible_arithmetic, resolve_device
 from deep.labelled_clips import LabelledClips
 from deep.losses.registry import create_losses
@@ -252,6 +253,27 @@ def own_arithmetic(model: Any, seed: int) -> Iterator[torch.device]:
     with reproducible_arithmetic(), torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
         yield device
+
+
+def start_head(network: AudioNetwork, data: TrainingData, *, balanced: bool) -> None:
+    """Start the head at the frequencies of the labels, where they are decided one by one.
+
+    Parameters
+    ----------
+    network : AudioNetwork
+        Untrained, or with an untrained head.
+    data : TrainingData
+        Whose training rows count; a label that is known of none of them is left as it is.
+    balanced : bool
+        Whether positives weigh as much as negatives: then one half is what to start at.
+    """
+    if not data.multi_label or balanced or not isinstance(network.head, LinearHead):
+        return
+    targets = torch.from_numpy(data.targets[data.training_rows])
+    known = targets >= 0
+    frequencies = (targets * known).sum(dim=0) / known.sum(dim=0).clamp_min(1)
+    frequencies = torch.where(known.any(dim=0), frequencies, 0.5)
+    network.head.start_at(frequencies.to(next(network.parameters()).device))
 
 
 def fit_frontend(network: AudioNetwork, data: TrainingData, settings: TrainingSettings) -> None:

@@ -673,3 +673,17 @@ def test_arcface_has_a_cosine_head_that_travels_with_the_model(sounds, tmp_path)
     np.testing.assert_array_equal(
         again.decision_function(sounds[0][:4]), classifier.decision_function(sounds[0][:4])
     )
+
+
+def test_multi_label_training_starts_at_the_frequencies_of_the_labels(sounds):
+    clips, labels = sounds
+    indicator = np.column_stack([labels == "low", np.ones(len(labels), bool), labels == "high"])
+    indicator = indicator.astype(int)
+    indicator[:10, 1] = -1
+    settings = {"epochs": 1, "learning_rate": 1e-9, "validation_fraction": 0.0, "augment": False}
+    bias = make_classifier(**settings).fit(clips, indicator).network_.head.linear.bias
+    third = np.log((1 / 3) / (2 / 3))
+    np.testing.assert_allclose(bias.detach(), [third, np.log(0.99 / 0.01), third], atol=1e-3)
+    settings["class_weight"] = "balanced"
+    bias = make_classifier(**settings).fit(clips, indicator).network_.head.linear.bias
+    assert bias.abs().max() < 1
