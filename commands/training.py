@@ -21,6 +21,8 @@ from commands.sources import read_source
 if TYPE_CHECKING:
     import numpy as np
 
+    from features.manifest import Manifest
+
 # What the gallery shows: enough for a phrase.
 GALLERY_SR, GALLERY_SECONDS = 22050, 4.0
 
@@ -109,7 +111,7 @@ def train(
     _draw_curves(output)
     say_failures(card["n_failures"], output / "failures.csv")
     if card["n_folds"]:
-        _say_scores(output, source, layout)
+        _say_scores(output, clips)
         tell(f"to stack it: fit-ensemble FEATURES -o bundle/ --add {output}")
     say(
         f"{card['task']} run of {card['backbone']}, {counted(card['n_clips'], 'clip')}, "
@@ -138,11 +140,11 @@ def _draw_curves(run: Path) -> None:
     save_figure(plot_histories(histories, name=run.name), run, "curves")
 
 
-def _say_scores(run: Path, source: Path, layout: str | None) -> None:
+def _say_scores(run: Path, clips: Manifest) -> None:
     from ensemble.run_scores import score_run
     from ensemble.trained_run import TrainedRun
 
-    scores = score_run(TrainedRun(run), read_source(source, layout))
+    scores = score_run(TrainedRun(run), clips)
     table = Table("out of fold", Column("score", justify="right"), "95 % by group", box=None)
     for name, leaf in scores.items():
         between = "" if leaf["low"] is None else f"{number(leaf['low'])}-{number(leaf['high'])}"
@@ -163,7 +165,11 @@ def embed(
     source: Source,
     output: Annotated[Path, Output],
     fold: Annotated[
-        int | None, typer.Option(help="Whose network of a run with folds; left out: 0.", min=0)
+        int | None,
+        typer.Option(
+            help="Whose network of a run with folds, counted from 0 in their order; left out: 0.",
+            min=0,
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     layout: Layout = None,

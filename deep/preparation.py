@@ -213,7 +213,9 @@ def open_training(
     if work_dir is None:
         return seed, None
     parameters = model.get_params(deep=False)
-    lasting = {name: value for name, value in parameters.items() if name not in OF_THE_MOMENT}
+    lasting = {
+        name: value for name, value in parameters.items() if name not in (*OF_THE_MOMENT, "minutes")
+    }
     if parameters["pretrained"] is not None:
         start = PretrainedBackbone.load(parameters["pretrained"])
         lasting["pretrained"] = start.card["weights_sha256"]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import joblib
@@ -126,14 +127,22 @@ def fit_bundle(
     if settings is not None:
         _check_settings(settings, members)
     runs = [TrainedRun(path) for path in add if is_run(path)]
-    clip_ids = set(table.manifest.clips["clip_id"])
+    tables = [path for path in add if not is_run(path)]
+    if folders := [str(path) for path in tables if Path(path).is_dir()]:
+        raise ValueError(
+            f"{', '.join(folders)}: no run with folds, which alone can enter a stack; train it "
+            "with --folds 5, or with those of the manifest"
+        )
+    listed = table.manifest.clips
+    clip_ids, test_ids = set(listed["clip_id"]), set(listed["clip_id"][listed["split"] == "test"])
     views = [
-        read_view(path, clip_ids, with_nuisance=with_nuisance) for path in add if not is_run(path)
+        read_view(path, clip_ids, test_ids=test_ids, with_nuisance=with_nuisance) for path in tables
     ]
     if columns:
         # Last, as it stands when the bundle is asked.
         views.append(read_columns(table.manifest, columns))
-    data = LabelledRows(table, task, with_nuisance, views)
+    failed = {run.name: run.failures for run in runs}
+    data = LabelledRows(table, task, with_nuisance, views, failed)
     for run in runs:
         check_run(run, table.manifest, data.clip_ids[data.train], task=data.task,
                   classes=data.classes)  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,8 @@ class LabelledRows:
         Whether nuisance counts as features.
     views : sequence of View
         More tables for the same clips.
+    failed : mapping or None
+        Run -> clips that it could not read.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class LabelledRows:
         task: str | None,
         with_nuisance: bool,
         views: Sequence[View] = (),
+        failed: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         manifest = table.rows()
         check_views(views, manifest)
@@ -69,10 +72,11 @@ class LabelledRows:
         labelled = np.asarray((truth >= 0).any(axis=1))
         if not labelled.all():
             _warn(f"{(~labelled).sum()} clips are unlabelled and take no part")
-        self.notes = _describe_gaps(manifest, views)
+        gaps = _find_gaps(manifest, views, failed or {})
+        self.notes = _describe_gaps(manifest, gaps)
         for note in self.notes:
             _warn(note)
-        kept = labelled & ~_in_gaps(manifest, views)
+        kept = labelled & ~np.any([np.zeros(len(labelled), dtype=bool), *gaps.values()], axis=0)
         manifest, self.truth = manifest.select(kept), truth[kept]
         self._check_task()
         self.manifest: Manifest = manifest
@@ -226,21 +230,22 @@ def _all_values(table: FeatureTable, views: Sequence[View]) -> list[pd.DataFrame
     return [table.values, *(view.values for view in views)]
 
 
-def _in_gaps(manifest: Manifest, views: Sequence[View]) -> np.ndarray:
-    """Mark clips of which some view has no row."""
+def _find_gaps(
+    manifest: Manifest, views: Sequence[View], failed: Mapping[str, Collection[str]]
+) -> dict[str, np.ndarray]:
+    """Mark clips of which an added table has no row, or which a run could not read."""
     clip_ids = manifest.clips["clip_id"]
-    gaps = [~clip_ids.isin(view.values.index).to_numpy() for view in views]
-    return np.any(gaps, axis=0) if gaps else np.zeros(len(clip_ids), dtype=bool)
+    gaps = {f"table {view.name}": ~clip_ids.isin(view.values.index).to_numpy() for view in views}
+    return gaps | {f"run {name}": clip_ids.isin(ids).to_numpy() for name, ids in failed.items()}
 
 
-def _describe_gaps(manifest: Manifest, views: Sequence[View]) -> list[str]:
-    clip_ids = manifest.clips["clip_id"]
-    missing = {view.name: clip_ids[~clip_ids.isin(view.values.index)] for view in views}
+def _describe_gaps(manifest: Manifest, gaps: Mapping[str, np.ndarray]) -> list[str]:
+    clip_ids = manifest.clips["clip_id"].to_numpy(dtype=object)
     return [
-        f"{len(names)} clips take no part: they failed in the added table {view}, such as "
-        f"{names.iloc[0]}"
-        for view, names in missing.items()
-        if len(names)
+        f"{rows.sum()} clips take no part: they failed in the added {what}, such as "
+        f"{clip_ids[rows][0]}"
+        for what, rows in gaps.items()
+        if rows.any()
     ]
 
 

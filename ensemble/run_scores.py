@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from ensemble.cross_fitting import cross_fit_decisions
 from ensemble.probabilities import average_over
@@ -36,12 +37,25 @@ def score_run(
         ``macro_f1``, ``micro_f1``, ``map`` and ``lrap``, each with ``value``, ``low`` and
         ``high``; the bounds are None below `reports.significance.MIN_GROUPS` groups. Multi-label
         decisions of a fold are by thresholds from the others.
+
+    Raises
+    ------
+    ValueError
+        If the clip table lacks clips of the run.
     """
     classes, task = run.card["classes"], run.card["task"]
+    if missing := sorted(set(run.table.index) - set(manifest.clips["clip_id"])):
+        raise ValueError(
+            f"the manifest lacks {len(missing)} clips of the run, such as {missing[0]}"
+        )
     clips = manifest.clips.set_index("clip_id").loc[run.table.index]
     table = dict(zip(manifest.clips["clip_id"], manifest.label_matrix(classes), strict=True))
     truth = np.array([table[clip_id] for clip_id in run.table.index])
-    groups, parents = (clips[name].to_numpy(dtype=object) for name in ("group", "parent"))
+    groups = clips["group"].to_numpy(dtype=object)
+    parents: np.ndarray | None = clips["parent"].to_numpy(dtype=object)
+    if pd.DataFrame(truth).groupby(parents).nunique().gt(1).any(axis=None):
+        # Windows with labels of their own are clips in their own right.
+        parents = None
     rows = Rows(truth, run.table["fold"].to_numpy(), groups, parents)
     scores = average_over(parents, run.table[classes].to_numpy(float))
     decisions = (

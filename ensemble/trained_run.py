@@ -10,7 +10,8 @@ The folder of a run holds
 - ``fold_<k>/``: the network trained on all folds but k, as `AudioBackboneClassifier.save_model`
   writes it (safetensors and a card).
 
-Other files (learning curves) are not looked at.
+``failures.csv`` lists, if it is there, clips that could not be read. Other files (learning curves)
+are not looked at.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from features.table import hash_clip_ids
 SCHEMA = "timbrestack.run"
 SCHEMA_VERSION = 1
 OUT_OF_FOLD = "oof.parquet"
+FAILURES = "failures.csv"
 
 _CARD_KEYS = ("backbone", "task", "classes", "clip_ids_sha256", "folds_sha256")
 
@@ -133,6 +135,14 @@ class TrainedRun(ClassifierMixin, BaseEstimator):
         if problems:
             raise ValueError(f"{path} is damaged: {'; '.join(problems)}; train again")
         return table
+
+    @cached_property
+    def failures(self) -> frozenset[str]:
+        """Clips that it could not read."""
+        path = Path(self.directory) / FAILURES
+        if not path.is_file():
+            return frozenset()
+        return frozenset(pd.read_csv(path, dtype=str, keep_default_na=False)["clip_id"])
 
     def out_of_fold(self, clip_ids: pd.Index, folds: np.ndarray) -> np.ndarray:
         """Give the probabilities of training rows.
@@ -264,6 +274,8 @@ def check_run(
             f"it was trained on {len(leaked)} clips that are held out for validation or test here, "
             f"such as {leaked[0]}"
         )
+    if _was_pretrained_on(run, held_out.index):
+        problems.append("its backbone was pre-trained on clips that are held out here")
     known = clips.loc[clips.index.intersection(run.table.index)]
     spread = run.table["fold"].loc[known.index].groupby(known["group"]).nunique()
     if (spread > 1).any():
@@ -272,3 +284,12 @@ def check_run(
         )
     if problems:
         raise ValueError(f"run {run.name} does not fit: {'; '.join(problems)}")
+
+
+def _was_pretrained_on(run: TrainedRun, clip_ids: pd.Index) -> bool:
+    """Whether a network of the run started from a backbone that had heard some of these clips."""
+    for path in sorted(Path(run.directory).glob("fold_*/card.json")):
+        before = json.loads(path.read_text(encoding="utf-8")).get("pretrained_on") or {}
+        if before.get("test_rows") or set(before.get("clip_ids", ())) & set(clip_ids):
+            return True
+    return False

@@ -67,7 +67,11 @@ class View:
 
 
 def read_view(
-    path: str | PathLike[str], clip_ids: Collection[str], *, with_nuisance: bool = False
+    path: str | PathLike[str],
+    clip_ids: Collection[str],
+    *,
+    test_ids: Collection[str] = (),
+    with_nuisance: bool = False,
 ) -> View:
     """Read a table that is to be added, and refuse it if it leaks.
 
@@ -77,6 +81,8 @@ def read_view(
         The `.parquet` file, with its card and manifest beside it.
     clip_ids : collection of str
         All clips of the table it is added to.
+    test_ids : collection of str
+        Those of split test, which not even a backbone without labels may have heard.
     with_nuisance : bool
         Whether members look at features of the group `nuisance`.
 
@@ -95,7 +101,7 @@ def read_view(
     """
     table = read_table(path)
     _check_card(str(path), table.card)
-    _check_unlearned(str(path), table.card, clip_ids)
+    _check_unlearned(str(path), table.card, clip_ids, test_ids)
     name = Path(path).stem
     kind = table.card["kind"]
     described = "feature_set" if kind == "features" else "embedding"
@@ -131,13 +137,16 @@ def _check_card(path: str, card: Any) -> None:
         )
 
 
-def _check_unlearned(path: str, card: Any, clip_ids: Collection[str]) -> None:
+def _check_unlearned(
+    path: str, card: Any, clip_ids: Collection[str], test_ids: Collection[str]
+) -> None:
     """Refuse embeddings of a backbone that was, or may have been, trained on these clips."""
     trained_on = card["trained_on"]
     if trained_on is None:
         return
     described = trained_on if isinstance(trained_on, dict) else {}
-    if described.get("labels") is False and described.get("test_rows") == 0:
+    heard_tests = set(described.get("clip_ids") or ()) & set(test_ids)
+    if described.get("labels") is False and described.get("test_rows") == 0 and not heard_tests:
         return
     known = described.get("clip_ids")
     if known is not None and not set(known) & set(clip_ids):

@@ -77,6 +77,17 @@ def test_a_run_enters_a_stack(corpus, tmp_path):
     assert json.loads(found.stdout)[0]["labels"] == ["low"]
 
 
+def test_a_run_without_folds_is_refused_with_the_reason(corpus, tmp_path, capsys):
+    folder, _ = corpus
+    table = tmp_path / "X.parquet"
+    words = ["extract", str(folder / "m.csv"), "-o", str(table), "--feature-set", "compact-v1"]
+    assert CliRunner().invoke(app, [*words, "--no-cache", "--jobs", "1"]).exit_code == 0
+    with pytest.raises(SystemExit) as left:
+        main(["fit-ensemble", str(table), "-o", str(tmp_path / "b"), "--add", str(tmp_path)])
+    assert left.value.code == 2
+    assert "no run with folds" in capsys.readouterr().err
+
+
 def test_embeddings_of_clips_that_the_network_saw_are_warned_of(corpus, tmp_path):
     folder, _ = corpus
     words = ["embed", str(folder / "run"), str(folder / "m.csv"), "-o", str(tmp_path / "E.parquet")]

@@ -15,7 +15,7 @@ import soundfile
 
 from deep.classifier import AudioBackboneClassifier
 from deep.runs.embeddings import embed_clips, find_network
-from deep.runs.folder import work_folder
+from deep.runs.folder import settle_rows, work_folder
 from deep.runs.recipes import read_recipe
 from deep.runs.rows import take_rows
 from deep.runs.run import train_run
@@ -156,8 +156,15 @@ def test_the_beginnings_of_another_run_are_refused_by_name_of_what_differs(tones
     work = work_folder(tmp_path / "run")
     work.mkdir()
     (work / "run.json").write_text(json.dumps({"settings": "other"}))
+    (work / "fold_0.training").mkdir()
+    (work / "fold_0.training" / "epoch_1.json").write_text("{}")
+    manifest = make_manifest(table, root=folder)
     with pytest.raises(ValueError, match=r"another run, which differs in .*settings"):
-        train_run(make_manifest(table, root=folder), tmp_path / "run", parameters=QUICK)
+        train_run(manifest, tmp_path / "run", parameters=QUICK)
+    # Nothing is lost where no epoch was finished.
+    (work / "fold_0.training" / "epoch_1.json").unlink()
+    train_run(manifest, tmp_path / "run", parameters=QUICK | {"epochs": 1}, folds=2)
+    assert (tmp_path / "run" / "oof.parquet").is_file()
 
 
 def test_what_is_no_run_is_not_replaced(tones, tmp_path):
@@ -209,8 +216,55 @@ def test_labels_that_do_not_make_a_task_are_refused(tones, tmp_path):
 def test_a_fold_without_a_class_is_refused(tmp_path):
     table = write_tones(tmp_path, n_groups=3)
     manifest = make_manifest(table.assign(fold=[0, 0, 1, 1, 2, 2]), root=tmp_path)
-    with pytest.raises(ValueError, match=r"no clip is left of \['low'\]|at least two classes"):
+    with pytest.raises(ValueError, match=r"classes \['low'\] have .* only clips of one fold"):
         train_run(manifest, tmp_path / "run", parameters=QUICK | {"epochs": 1})
+
+
+def test_a_mistake_does_not_block_the_corrected_command(tones, tmp_path):
+    table, folder = tones
+    manifest = make_manifest(table.assign(labels="low;high"), root=folder)
+    for wrong, message in (
+        ({"task": "single-label"}, "--task multi-label"),
+        ({"folds": 100}, "100 folds need"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            train_run(manifest, tmp_path / "run", parameters=QUICK, **wrong)
+    for wrong in ({"backbone": "nope"}, {"loss": "nope"}, {"epochs": 0}):
+        with pytest.raises(ValueError, match="must be"):
+            train_run(manifest, tmp_path / "run", parameters=QUICK | wrong)
+    train_run(manifest, tmp_path / "run", parameters=QUICK | {"epochs": 1}, folds=2)
+
+
+def test_other_sound_under_the_same_names_is_another_run(run, tones, tmp_path):
+    table, _ = tones
+    write_tones(tmp_path, seed=5)
+    output = tmp_path / "run"
+    quick = QUICK | {"epochs": 1}
+    train_run(run[1], output, parameters=quick, folds=2)
+    before = TrainedRun(output).table
+    train_run(make_manifest(table, root=tmp_path), output, parameters=quick, folds=2)
+    assert not np.allclose(TrainedRun(output).table["low"], before["low"])
+
+
+def test_a_run_does_not_go_on_with_other_rows(tones, tmp_path):
+    table, folder = tones
+    rows = take_rows(
+        make_manifest(table, root=folder), folds=2, task=None, sr=SR, cache_dir=tmp_path / "c",
+        n_jobs=1, seed=0,
+    )  # fmt: skip
+    settle_rows(tmp_path, clip_ids=rows.clip_ids, folds=rows.folds)
+    settle_rows(tmp_path, clip_ids=rows.clip_ids[1:], folds=rows.folds[1:])
+    (tmp_path / "fold_0").mkdir()
+    (tmp_path / "fold_0" / "held_out.parquet").touch()
+    with pytest.raises(ValueError, match="other clips can be read now"):
+        settle_rows(tmp_path, clip_ids=rows.clip_ids, folds=rows.folds)
+
+
+def test_labels_with_names_of_columns_are_refused(tones, tmp_path):
+    table, folder = tones
+    table = table.assign(labels=table["labels"].replace("low", "fold"))
+    with pytest.raises(ValueError, match=r"rename the labels \['fold'\]"):
+        train_run(make_manifest(table, root=folder), tmp_path / "run", parameters=QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -312,6 +366,14 @@ def test_a_pupil_learns_from_a_teacher_of_the_same_folds_only(run, tones, tmp_pa
 def test_a_recipe_that_is_none_is_refused_with_the_reason(tmp_path, text, message):
     (tmp_path / "r.yaml").write_text(text)
     with pytest.raises(ValueError, match=message):
+        read_recipe(tmp_path / "r.yaml")
+
+
+def test_a_number_that_yaml_takes_for_text_is_a_number(tmp_path):
+    (tmp_path / "r.yaml").write_text("train: {learning_rate: 1e-3}")
+    assert read_recipe(tmp_path / "r.yaml") == {"learning_rate": 0.001}
+    (tmp_path / "r.yaml").write_text("train: {learning_rate: fast}")
+    with pytest.raises(ValueError, match="learning_rate must be a number, got 'fast'"):
         read_recipe(tmp_path / "r.yaml")
 
 

@@ -147,6 +147,8 @@ def test_a_backbone_that_learned_without_labels_is_welcome(tmp_path):
     seen = trained_on(["7.wav"]) | {"labels": False}
     path = embeddings(tmp_path, name="own", trained_on=seen | {"test_rows": 0})
     assert read_view(path, {"7.wav"}).card["kind"] == "embeddings"
+    with pytest.raises(ValueError, match="was trained on clips of this corpus"):
+        read_view(path, {"7.wav"}, test_ids={"7.wav"})
     path = embeddings(tmp_path, name="test", trained_on=seen | {"test_rows": 3})
     with pytest.raises(ValueError, match="was trained on clips of this corpus"):
         read_view(path, {"7.wav"})

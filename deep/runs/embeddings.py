@@ -93,7 +93,8 @@ def embed_clips(
             raise ValueError(f"none of {len(clips)} clips could be read: {failures[0][2]}")
         card = _card(described, trained_on, manifest, kept, width)
         writer.finish(manifest, pd.DataFrame(failures, columns=FAILURE_COLUMNS), card)
-    return card | {"n_clips_seen": len(set(trained_on.get("clip_ids") or ()) & set(kept))}
+    labelled = () if trained_on.get("labels") is False else trained_on.get("clip_ids") or ()
+    return card | {"n_clips_seen": len(set(labelled) & set(kept))}
 
 
 def find_network(model: Path, fold: int | None) -> tuple[Path, list[str] | None]:
@@ -141,7 +142,7 @@ def _clips_of(run: Path, name: str) -> list[str] | None:
     """Name the clips that a network of a run was trained on."""
     if read_card(run) is None or not (run / CLIPS).is_file():
         return None
-    clips = pd.read_csv(run / CLIPS, dtype={"clip_id": str})
+    clips = pd.read_csv(run / CLIPS, dtype={"clip_id": str}, keep_default_na=False)
     learned = np.ones(len(clips), dtype=bool)
     if name != NETWORK:
         learned = np.asarray(clips["fold"] != int(name.removeprefix("fold_")))
@@ -174,7 +175,9 @@ def _open(
     }
     if seen is None:
         return network, described, {"clip_ids_sha256": None}
-    return network, described, {"clip_ids_sha256": hash_clip_ids(seen), "clip_ids": list(seen)}
+    before = network.pretrained_on_ or {}
+    known = sorted({*seen, *before.get("clip_ids", ())})
+    return network, described, {"clip_ids_sha256": hash_clip_ids(known), "clip_ids": known}
 
 
 def _embed(

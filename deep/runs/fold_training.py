@@ -15,7 +15,9 @@ from deep.classifier import AudioBackboneClassifier
 from deep.runs.folder import HELD_OUT, HISTORY, NETWORK
 from deep.runs.rows import RunRows
 from deep.runs.teacher import soften
-from deep.training.logs import write_history
+from deep.training.logs import TENSORBOARD_NAME, write_history
+from features.audio import Clip
+from features.holding import holding
 from features.replacing import replacing
 
 
@@ -79,51 +81,67 @@ def train_fold(task: FoldTask) -> None:
     ValueError
         If the labels of the rows that are left cannot be learned.
     """
-    if task.is_done:
-        return
+    # A worker may outlive the process that was killed: it ends its fold before another one looks.
+    with holding(task.work / task.name):
+        if not task.is_done:
+            _train(task)
+        shutil.rmtree(task.checkpoints, ignore_errors=True)
+
+
+def _train(task: FoldTask) -> None:
     rows = task.rows
     held_out = rows.is_validation if task.fold is None else rows.folds == task.fold
-    clips = np.array(rows.manifest.audio_clips() + [None], dtype=object)[:-1]
+    clips = np.array([*rows.manifest.audio_clips(), None], dtype=object)[:-1]
     classifier = AudioBackboneClassifier(**task.parameters)
     given: dict[str, Any] = {}
+    learned = ~held_out
     if task.fold is None and held_out.any():
-        given["validation"] = held_out
-    learned = ~held_out if "validation" not in given else np.ones(len(clips), dtype=bool)
+        given["validation"], learned = held_out, np.ones(len(clips), dtype=bool)
     if task.teacher is not None:
-        teacher = AudioBackboneClassifier.load_model(task.teacher / task.name)
-        teacher.set_params(cache_dir=classifier.cache_dir, device=classifier.device)
-        given["soft_targets"] = soften(
-            rows.truth[learned], teacher.predict_proba(list(clips[learned]))
+        given["soft_targets"] = _ask_teacher(
+            task, task.teacher, list(clips[learned]), rows.truth[learned]
         )
-    y = rows.labels()
-    labels = y[learned] if isinstance(y, np.ndarray) else y[learned].reset_index(drop=True)
     classifier.fit(
         list(clips[learned]),
-        labels,
+        rows.labels(learned),
         groups=rows.groups[learned],
         work_dir=task.checkpoints,
         **given,
     )
     probabilities = pd.DataFrame(columns=rows.classes, dtype=np.float32)
     if held_out.any():
-        order = _columns(classifier, rows)
-        found = classifier.predict_proba(list(clips[held_out]))[:, order]
-        probabilities = pd.DataFrame(found, columns=rows.classes)
+        found = classifier.predict_proba(list(clips[held_out]))
+        order = [[str(name) for name in classifier.classes_].index(name) for name in rows.classes]
+        probabilities = pd.DataFrame(found[:, order], columns=rows.classes)
     probabilities.insert(0, "clip_id", np.array(rows.clip_ids, dtype=object)[held_out])
     probabilities.insert(1, "fold", rows.folds[held_out])
-    classifier.save_model(task.work / task.name)
-    write_history(task.work / task.name / HISTORY, classifier.history_)
-    with replacing(task.scores) as partial:
-        probabilities.to_parquet(partial, index=False)
-    shutil.rmtree(task.checkpoints)
+    _keep(classifier, task, probabilities)
 
 
-def _columns(classifier: AudioBackboneClassifier, rows: RunRows) -> list[int]:
-    """Give the column of each class of the run, all of which the network must know."""
-    known = [str(name) for name in classifier.classes_]
-    if missing := [name for name in rows.classes if name not in known]:
-        raise ValueError(
-            f"without a fold no clip is left of {missing}: ask for fewer folds, give finer groups "
-            "or leave these labels out"
+def _ask_teacher(
+    task: FoldTask, teacher_run: Path, clips: list[Clip], truth: np.ndarray
+) -> np.ndarray:
+    """Give the softened labels, computed once: another device would round them otherwise."""
+    path = task.work / f"{task.name}.taught.npy"
+    if not path.is_file():
+        teacher = AudioBackboneClassifier.load_model(teacher_run / task.name)
+        teacher.set_params(
+            cache_dir=task.parameters.get("cache_dir"), device=task.parameters.get("device", "auto")
         )
-    return [known.index(name) for name in rows.classes]
+        with replacing(path) as partial, partial.open("wb") as stream:
+            np.save(stream, soften(truth, teacher.predict_proba(clips)), allow_pickle=False)
+    return np.asarray(np.load(path, allow_pickle=False))
+
+
+def _keep(classifier: AudioBackboneClassifier, task: FoldTask, scores: pd.DataFrame) -> None:
+    """Keep all that a run holds of a network; the probabilities, which say it is done, last."""
+    folder = task.work / task.name
+    classifier.save_model(folder)
+    write_history(folder / HISTORY, classifier.history_)
+    if (task.checkpoints / TENSORBOARD_NAME).is_dir():
+        shutil.copytree(
+            task.checkpoints / TENSORBOARD_NAME, folder / TENSORBOARD_NAME, dirs_exist_ok=True
+        )
+    (task.work / f"{task.name}.taught.npy").unlink(missing_ok=True)
+    with replacing(task.scores) as partial:
+        scores.to_parquet(partial, index=False)

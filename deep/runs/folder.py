@@ -7,7 +7,8 @@
 - ``fold_<k>/history.csv``: the learning curves; ``fold_<k>/held_out.parquet``: its part of
   ``oof.parquet``;
 - ``network/``, in place of folds and ``oof.parquet``, where one network was trained on all rows;
-- ``run.json``: digests of all that the numbers depend on.
+- ``run.json``: digests of all that the numbers depend on; ``rows.json``: of the rows that could be
+  read.
 
 Until a run is whole it lies in ``<run>.work/``; only a run of the same settings and clips goes on
 there.
@@ -20,11 +21,15 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from features.folds import hash_folds
 from features.replacing import replacing
+from features.table import hash_clip_ids
 
 SCHEMA = "timbrestack.run"
 SCHEMA_VERSION = 1
@@ -36,6 +41,7 @@ HISTORY = "history.csv"
 HELD_OUT = "held_out.parquet"
 NETWORK = "network"
 DESCRIPTION = "run.json"
+ROWS = "rows.json"
 
 
 def work_folder(run: Path) -> Path:
@@ -156,17 +162,84 @@ def open_work(run: Path, described: Mapping[str, Any]) -> Path:
     if path.is_file():
         found = json.loads(path.read_text(encoding="utf-8"))
         other = sorted(key for key in {*found, *described} if found.get(key) != described.get(key))
-        if other:
+        if other and has_begun(work):
             raise ValueError(
                 f"{work} holds the beginnings of another run, which differs in {', '.join(other)}: "
                 "repeat its command to finish it, remove it, or name another output"
             )
+        if other:
+            for left in work.glob("*.training"):
+                shutil.rmtree(left)
+            write_json(path, described)
         return work
     if work.exists() and any(work.iterdir()):
         raise ValueError(f"{work} is in the way, and is not ours: name another output")
     work.mkdir(parents=True, exist_ok=True)
     write_json(path, described)
     return work
+
+
+def has_begun(work: Path) -> bool:
+    """Whether a work folder holds an epoch of training that would be lost.
+
+    Parameters
+    ----------
+    work : Path
+        The work folder.
+
+    Returns
+    -------
+    bool
+        False where a mistake was found before.
+    """
+    patterns = (f"*/{HELD_OUT}", "*.training/epoch_*.json")
+    return any(found for pattern in patterns for found in work.glob(pattern))
+
+
+def settle_rows(work: Path, *, clip_ids: Sequence[str], folds: np.ndarray) -> None:
+    """Make sure that a run goes on with the rows that it was begun with.
+
+    Parameters
+    ----------
+    work : Path
+        The work folder.
+    clip_ids : sequence of str
+        The rows that can be read now.
+    folds : np.ndarray of shape (n_samples,)
+        Their folds.
+
+    Raises
+    ------
+    ValueError
+        If a clip can be read that could not before, or the other way round.
+    """
+    path = work / ROWS
+    now = {"clips": hash_clip_ids(clip_ids), "folds": hash_folds(clip_ids, folds)}
+    if has_begun(work) and path.is_file():
+        if json.loads(path.read_text(encoding="utf-8")) != now:
+            raise ValueError(
+                f"other clips can be read now than when {work} was begun: make the same ones "
+                "readable again, or remove it to begin anew"
+            )
+        return
+    write_json(path, now)
+
+
+def network_digests(run: Path) -> list[str]:
+    """Name the networks of a run by their weights.
+
+    Parameters
+    ----------
+    run : Path
+        A finished run.
+
+    Returns
+    -------
+    list of str
+        SHA-256 in hexadecimal, in the order of the networks' names.
+    """
+    cards = sorted(run.glob(f"*/{CARD}"))
+    return [str(json.loads(path.read_text(encoding="utf-8"))["weights_sha256"]) for path in cards]
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

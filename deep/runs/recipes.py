@@ -53,13 +53,21 @@ def read_recipe(path: str | PathLike[str], *, miniature: bool = False) -> dict[s
     problems = [
         f"unknown block {key!r}" for key in found if key not in (*FOR_PEOPLE, "train", "miniature")
     ]
-    known = sorted(set(AudioBackboneClassifier().get_params()) - set(MACHINE))
+    defaults = AudioBackboneClassifier().get_params()
+    known = sorted(set(defaults) - set(MACHINE))
     blocks = {name: found.get(name) or {} for name in ("train", "miniature")}
     for name, block in blocks.items():
         if not isinstance(block, dict):
             problems.append(f"{name!r} must be a mapping")
             continue
         problems += [f"{name} has no setting {key!r}" for key in block if key not in known]
+        for key in block:
+            if isinstance(block[key], str) and isinstance(defaults.get(key), float):
+                # YAML takes 1e-3 for text; 1.0e-3 would be a number.
+                try:
+                    block[key] = float(block[key])
+                except ValueError:
+                    problems.append(f"{key} must be a number, got {block[key]!r}")
     if problems:
         raise ValueError(
             f"{path}: {'; '.join(problems)}. Blocks are train, miniature, {', '.join(FOR_PEOPLE)}; "

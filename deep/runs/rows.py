@@ -52,6 +52,11 @@ class RunRows:
         return list(self.manifest.clips["clip_id"])
 
     @property
+    def parts(self) -> np.ndarray:
+        """What each row is for, as numbers: its fold, -1 without folds, -2 for validation."""
+        return np.where(self.is_validation, -2, self.folds)
+
+    @property
     def groups(self) -> np.ndarray:
         """What must not be torn."""
         return self.manifest.clips["group"].to_numpy(dtype=object)
@@ -61,17 +66,22 @@ class RunRows:
         """Rows of split validation: (n_samples,), bool."""
         return np.asarray(self.manifest.clips["split"] == "validation")
 
-    def labels(self) -> np.ndarray | pd.DataFrame:
-        """Give the labels as `AudioBackboneClassifier.fit` takes them.
+    def labels(self, rows: np.ndarray) -> np.ndarray | pd.DataFrame:
+        """Give the labels of some rows as `AudioBackboneClassifier.fit` takes them.
+
+        Parameters
+        ----------
+        rows : np.ndarray of shape (n_samples,), bool
+            Which.
 
         Returns
         -------
-        np.ndarray of shape (n_samples,) or DataFrame of shape (n_samples, n_classes)
+        np.ndarray of shape (n_rows,) or DataFrame of shape (n_rows, n_classes)
             Class names, or an indicator whose columns are the classes.
         """
         if self.task == "single-label":
-            return np.array(self.classes)[self.truth.argmax(axis=1)]
-        return pd.DataFrame(self.truth, columns=self.classes)
+            return np.array(self.classes)[self.truth[rows].argmax(axis=1)]
+        return pd.DataFrame(self.truth[rows], columns=self.classes)
 
 
 def take_rows(
@@ -124,6 +134,8 @@ def take_rows(
     task = task or manifest.task
     if task not in TASKS:
         raise ValueError(f"task must be one of {TASKS}, got {task!r}")
+    if reserved := sorted({"clip_id", "fold"} & set(classes)):
+        raise ValueError(f"runs have columns of the same name: rename the labels {reserved}")
     split = manifest.clips["split"]
     seen = ~split.isin(["test", "validation"] if folds is not None else ["test"]).to_numpy()
     seen &= (manifest.label_matrix(classes) >= 0).any(axis=1)
@@ -144,9 +156,28 @@ def take_rows(
         groups = chosen.clips["group"].to_numpy(dtype=object)
         given = chosen.clips["fold"].to_numpy()
         numbers = choose_folds(given, truth, groups, wanted=folds, random_state=seed)
+    if task == "single-label":
+        _check_learnable(truth, numbers, np.asarray(chosen.clips["split"] == "validation"), classes)
     if len(failures):
         warnings.warn(f"{len(failures)} clips cannot be read and take no part", stacklevel=3)
     return RunRows(chosen, classes, task, truth, numbers, failures)
+
+
+def _check_learnable(
+    truth: np.ndarray, folds: np.ndarray, is_validation: np.ndarray, classes: list[str]
+) -> None:
+    """Raise before hours are spent if some network has nothing to learn a class from."""
+    learned = [folds != fold for fold in np.unique(folds)] if folds[0] >= 0 else [~is_validation]
+    lost = {
+        classes[column]
+        for rows in learned
+        for column in np.flatnonzero(~(truth[rows] == 1).any(axis=0))
+    }
+    if lost:
+        raise ValueError(
+            f"classes {sorted(lost)} have no clip to train on, or only clips of one fold: ask for "
+            "fewer folds, give finer groups, or leave these labels out"
+        )
 
 
 def _decode(

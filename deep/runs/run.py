@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -20,27 +19,36 @@ import numpy as np
 import pandas as pd
 import torch
 
+from deep.backbones.registry import get_backbone_config
 from deep.classifier import AudioBackboneClassifier
 from deep.inference import resolve_device
+from deep.losses.registry import list_losses
+from deep.preparation import check_settings
+from deep.pretraining.pretrained import PretrainedBackbone
 from deep.runs.fold_training import FoldTask, train_fold
 from deep.runs.folder import (
     CARD,
     CLIPS,
     FAILURES,
+    HISTORY,
     OUT_OF_FOLD,
     SCHEMA,
     SCHEMA_VERSION,
     check_replaceable,
     digest,
+    network_digests,
     open_work,
     publish,
     read_card,
     read_finished,
+    settle_rows,
+    work_folder,
     write_json,
 )
 from deep.runs.rows import RunRows, take_rows
 from deep.runs.teacher import check_teacher
 from deep.runs.watching import watching
+from deep.training.fingerprint import hash_data
 from features.folds import hash_folds
 from features.holding import holding
 from features.manifest import Manifest
@@ -95,7 +103,7 @@ def train_run(
     command : str or None
         What was typed, for the card.
     n_jobs : int or None
-        Folds trained side by side, on a CPU; no number depends on it.
+        Folds trained side by side, on a CPU; no number depends on it, unless `minutes` ends them.
     seed : int
         Of folds and networks.
     progress : callable or None
@@ -121,11 +129,11 @@ def train_run(
     output.parent.mkdir(parents=True, exist_ok=True)
     parameters = {**(parameters or {}), "random_state": seed}
     model = AudioBackboneClassifier(**_check_names(parameters))
+    _check_settings(model, output, teacher)
     described = _describe(model, manifest, folds=folds, task=task, minutes=minutes, teacher=teacher)
     with holding(output, tell=tell):
         if (finished := read_finished(output, described)) is not None:
             return finished
-        started = time.monotonic()
         work = open_work(output, described)
         parameters.setdefault("cache_dir", str(work / SOUND))
         rows = take_rows(
@@ -134,13 +142,16 @@ def train_run(
         )  # fmt: skip
         if teacher is not None:
             check_teacher(Path(teacher), rows)
+        settle_rows(work, clip_ids=rows.clip_ids, folds=rows.folds)
         n_at_once = _at_once(model, n_jobs)
         tasks = _plan(rows, parameters, work, minutes, teacher, n_at_once)
         with watching(tasks, model.epochs, progress):
             _train(tasks, n_at_once)
         card = _finish(tasks, rows, model, work)
         card |= {"seed": seed, "command": command}
-        card["minutes"] = round((time.monotonic() - started) / 60, 2)
+        # Of the networks themselves: some may have been trained before a kill.
+        curves = [pd.read_csv(each.work / each.name / HISTORY) for each in tasks]
+        card["minutes"] = round(sum(curve["seconds"].iloc[-1] for curve in curves) / 60, 2)
         write_json(work / CARD, card)
         publish(work, output)
         return card
@@ -153,6 +164,18 @@ def _check_names(parameters: dict[str, Any]) -> dict[str, Any]:
     return parameters
 
 
+def _check_settings(
+    model: AudioBackboneClassifier, output: Path, teacher: str | PathLike[str] | None
+) -> None:
+    """Raise for what can be known to be wrong before a clip is decoded."""
+    check_settings(model, work_folder(output))
+    get_backbone_config(model.backbone)
+    if model.loss not in ("auto", *list_losses()):
+        raise ValueError(f"loss must be one of {['auto', *list_losses()]}, got {model.loss!r}")
+    if teacher is not None and read_card(Path(teacher)) is None:
+        raise ValueError(f"{teacher} is no finished run")
+
+
 def _describe(
     model: AudioBackboneClassifier, manifest: Manifest, **asked: Any
 ) -> dict[str, str | None]:
@@ -160,17 +183,21 @@ def _describe(
     parameters = {
         name: value if isinstance(value, str | int | float | bool | dict | None) else repr(value)
         for name, value in model.get_params().items()
-        if name not in OF_THE_MACHINE
+        if name not in (*OF_THE_MACHINE, "pretrained")
     }
     columns = ["clip_id", "path", "start_s", "end_s", "labels", "unknown_labels", "group", "split"]
     lines = manifest.clips[[*columns, "fold"]].to_csv(index=False)
+    seen = manifest.select(np.asarray(manifest.clips["split"] != "test"))
     teacher = asked.pop("teacher")
-    card = None if teacher is None else read_card(Path(teacher))
     return {
         "settings": digest(parameters),
         "clips": digest(lines),
+        "sound": hash_data(seen.audio_clips(), np.empty((len(seen), 0)), np.zeros(len(seen))),
         "options": digest(asked),
-        "teacher": None if teacher is None else digest(card),
+        "pretrained": None
+        if model.pretrained is None
+        else str(PretrainedBackbone.load(model.pretrained).card["weights_sha256"]),
+        "teacher": None if teacher is None else digest(network_digests(Path(teacher))),
     }
 
 
@@ -222,7 +249,8 @@ def _finish(
     if len(rows.failures):
         with replacing(work / FAILURES) as partial:
             rows.failures.to_csv(partial, index=False)
-    shutil.rmtree(work / SOUND, ignore_errors=True)
+    for left in [work / SOUND, *(task.checkpoints for task in tasks)]:
+        shutil.rmtree(left, ignore_errors=True)
     n_folds = len(tasks) if has_folds else 0
     return {
         "schema": SCHEMA,
@@ -234,6 +262,6 @@ def _finish(
         "n_clips": len(rows.clip_ids),
         "n_failures": len(rows.failures),
         "clip_ids_sha256": hash_clip_ids(rows.clip_ids),
-        "folds_sha256": hash_folds(rows.clip_ids, rows.folds),
+        "folds_sha256": hash_folds(rows.clip_ids, rows.parts),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }

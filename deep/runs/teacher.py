@@ -38,7 +38,7 @@ def check_teacher(teacher: Path, rows: RunRows) -> None:
         "task": rows.task,
         "classes": rows.classes,
         "clip_ids_sha256": hash_clip_ids(rows.clip_ids),
-        "folds_sha256": hash_folds(rows.clip_ids, rows.folds),
+        "folds_sha256": hash_folds(rows.clip_ids, rows.parts),
     }
     words = {
         "task": "task",
