@@ -111,7 +111,7 @@ def fit_ensemble(
     with progress_bar("fit", "models") as progress:
         bundle = fit_bundle(
             table,
-            members=[name.strip() for name in members.split(",") if name.strip()],
+            members=parse_names(members),
             folds=parse_folds(folds),
             task=task,
             deep_minutes=deep_minutes,

@@ -6,7 +6,6 @@ import json
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +13,7 @@ import typer
 from rich.table import Column, Table
 
 from commands.console import counted, number, out, progress_bar, say, say_failures, tell
-from commands.options import Jobs, Layout, Output, Seed, Source, parse_folds
+from commands.options import Jobs, Layout, Output, Seed, Source, parse_folds, parse_names
 from commands.places import check_file, check_place, check_table
 from commands.sources import read_source
 
@@ -125,7 +124,7 @@ def _parse_augmentation(text: str | None) -> bool | dict[str, Any] | None:
         return None
     if text == "none":
         return False
-    return {name.strip(): {} for name in text.split(",") if name.strip()}
+    return {name: {} for name in parse_names(text)}
 
 
 def _draw_curves(run: Path) -> None:
@@ -223,6 +222,7 @@ def pretrain(
 
     Example: python cli.py pretrain recordings/ -o backbone/ --task masked
     """
+    from deep.pretraining.learning import describe_pretraining
     from deep.pretraining.pretrained import is_pretrained
     from deep.pretraining.pretraining import pretrain_backbone
     from deep.pretraining.settings import PretrainingSettings
@@ -254,24 +254,17 @@ def pretrain(
             cache_dir=work / "sound",
             device=device,
             n_jobs=jobs,
-            on_epoch=lambda entry: progress(int(entry["epoch"]), epochs, _describe(entry)),
+            on_epoch=lambda entry: progress(
+                int(entry["epoch"]), epochs, describe_pretraining(entry, epochs, "score")
+            ),
         )
     found.save(output)
     shutil.rmtree(work)
     if failures := found.card["failures"]:
         tell(f"warning: {counted(len(failures), 'clip')} could not be read, listed in its card")
-    say(f"{task}: {_describe(found.card['history'][found.card['best_epoch'] - 1])}")
+    best = found.card["history"][found.card["best_epoch"] - 1]
+    say(f"{task}: {describe_pretraining(best, epochs, found.card['score_name'])}")
     say(f"pre-trained {backbone}, {counted(len(clips) - len(failures), 'clip')}: {output}")
-
-
-def _describe(entry: Mapping[str, float]) -> str:
-    """Put an epoch of pre-training into words: how well the task is answered, beside chance."""
-    shown = {
-        name.replace("train_", "").replace("pretext_", "").replace("_", " "): value
-        for name, value in entry.items()
-        if name in ("train_loss", "pretext_score", "pretext_chance")
-    }
-    return ", ".join(f"{name} {value:.3f}" for name, value in shown.items())
 
 
 def augmentations(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 
 from deep.waveform_cache import WaveformCache
 from deep.waveform_file import is_intact, map_waveform, read_window
-from features.audio import Clip, load_clip
+from features.audio import AudioDecodeError, Clip, load_clip
 
 
 def check_clips(X: Any) -> list[Any]:
@@ -183,3 +183,46 @@ class WaveformStore:
 
 
 Waveforms = WaveformStore | Sequence[np.ndarray]
+
+
+def find_lengths(
+    store: WaveformStore,
+    *,
+    n_jobs: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Decode all clips, and say which cannot be.
+
+    Parameters
+    ----------
+    store : WaveformStore
+        The clips.
+    n_jobs : int or None
+        Threads that decode.
+    progress : callable or None
+        Called as `progress(done, total)`.
+
+    Returns
+    -------
+    lengths : np.ndarray of shape (n_samples,), int64
+        In samples; 0 for a clip that cannot be decoded.
+    reasons : dict of int to str
+        Row -> why it cannot.
+    """
+    lengths, reasons = np.zeros(len(store), dtype=np.int64), {}
+    with Parallel(n_jobs=n_jobs, backend="threading", return_as="generator") as parallel:
+        found = parallel(delayed(_find_length)(store, row) for row in range(len(store)))
+        for row, (length, reason) in enumerate(found):
+            lengths[row] = length
+            if reason:
+                reasons[row] = reason
+            if progress is not None:
+                progress(row + 1, len(store))
+    return lengths, reasons
+
+
+def _find_length(store: WaveformStore, row: int) -> tuple[int, str]:
+    try:
+        return len(store[row]), ""
+    except AudioDecodeError as exc:
+        return 0, exc.reason

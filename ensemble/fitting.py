@@ -29,9 +29,10 @@ from ensemble.recipes import DEFAULT_MEMBERS, MemberSettings, create_members, is
 from ensemble.stacking import StackingEnsembleClassifier
 from ensemble.trained_run import TrainedRun, check_run, is_run
 from ensemble.tuning.settings import MemberParameters, create_final_estimator
-from ensemble.views import read_view
+from ensemble.views import View, read_view
 from features.feature_set import NUISANCE, grouped_columns
 from features.folds import hash_folds
+from features.manifest import Manifest
 from features.table import FeatureTable, hash_clip_ids
 
 Progress: TypeAlias = Callable[[int, int, str], None]
@@ -126,18 +127,7 @@ def fit_bundle(
     check_calibration(calibration)
     if settings is not None:
         _check_settings(settings, members)
-    runs = [TrainedRun(path) for path in add if is_run(path)]
-    tables = [path for path in add if not is_run(path)]
-    if folders := [str(path) for path in tables if Path(path).is_dir()]:
-        raise ValueError(
-            f"{', '.join(folders)}: no run with folds, which alone can enter a stack; train it "
-            "with --folds 5, or with those of the manifest"
-        )
-    listed = table.manifest.clips
-    clip_ids, test_ids = set(listed["clip_id"]), set(listed["clip_id"][listed["split"] == "test"])
-    views = [
-        read_view(path, clip_ids, test_ids=test_ids, with_nuisance=with_nuisance) for path in tables
-    ]
+    runs, views = _read_added(add, table.manifest, with_nuisance)
     if columns:
         # Last, as it stands when the bundle is asked.
         views.append(read_columns(table.manifest, columns))
@@ -180,11 +170,7 @@ def fit_bundle(
             )
         data.warn_if_thresholds_do_not_transfer()
         results = gather_results(stack, data, fold_of_row, table, audited)
-    for member in stack.members_:
-        for model in (member.estimator, *stack.named_estimators_[member.name]):
-            # Ready-made members only: what the user set stays as it is.
-            if model.get_params().get("cache_dir") == cache_dir:
-                model.set_params(cache_dir=None)
+    _forget_cache(stack, cache_dir)
     card = {
         "seed": random_state,
         "n_folds": int(fold_of_row.max()) + 1,
@@ -198,6 +184,32 @@ def fit_bundle(
     }
     feature_set = dict(table.card["feature_set"])
     return Bundle(stack, data.classes, data.task, feature_set, card, results, work_dir)
+
+
+def _read_added(
+    add: Sequence[str | PathLike[str]], manifest: Manifest, with_nuisance: bool
+) -> tuple[list[TrainedRun], list[View]]:
+    """Read what is added to a table: finished runs, and more tables."""
+    tables = [path for path in add if not is_run(path)]
+    if folders := [str(path) for path in tables if Path(path).is_dir()]:
+        raise ValueError(
+            f"{', '.join(folders)}: no run with folds, which alone can enter a stack; train it "
+            "with --folds 5, or with those of the manifest"
+        )
+    clips = manifest.clips
+    clip_ids, test_ids = set(clips["clip_id"]), set(clips["clip_id"][clips["split"] == "test"])
+    views = [
+        read_view(path, clip_ids, test_ids=test_ids, with_nuisance=with_nuisance) for path in tables
+    ]
+    return [TrainedRun(path) for path in add if is_run(path)], views
+
+
+def _forget_cache(stack: StackingEnsembleClassifier, cache_dir: str) -> None:
+    """Take a folder that is gone out of ready-made members; what the user set stays as it is."""
+    for member in stack.members_:
+        for model in (member.estimator, *stack.named_estimators_[member.name]):
+            if model.get_params().get("cache_dir") == cache_dir:
+                model.set_params(cache_dir=None)
 
 
 def _check_settings(settings: MemberParameters, members: Sequence[str | Member]) -> None:

@@ -20,6 +20,7 @@ from features.folds import choose_folds
 from features.manifest import Manifest
 from features.remote import local_path
 from features.table import FeatureTable
+from features.task import check_task
 
 # Columns of the tables of results, where each label is a column too.
 RESERVED_LABELS = ("model", "stage", "clip_id")
@@ -78,7 +79,7 @@ class LabelledRows:
             _warn(note)
         kept = labelled & ~np.any([np.zeros(len(labelled), dtype=bool), *gaps.values()], axis=0)
         manifest, self.truth = manifest.select(kept), truth[kept]
-        self._check_task()
+        check_task(self.task, self.truth)
         self.manifest: Manifest = manifest
         clips = manifest.clips
         self.views = {MAIN: self.features, **{view.name: view.columns for view in views}}
@@ -108,17 +109,6 @@ class LabelledRows:
         self.cautions = check_columns(named, truth, groups, classes=self.classes)
         for caution in self.cautions:
             _warn(caution)
-
-    def _check_task(self) -> None:
-        truth = self.truth
-        if self.task not in ("single-label", "multi-label"):
-            raise ValueError(f"task must be single-label or multi-label, got {self.task!r}")
-        one_each = ((truth == 1).sum(axis=1) == 1) & (truth >= 0).all(axis=1)
-        if self.task == "single-label" and not one_each.all():
-            raise ValueError(
-                f"one label a clip makes single-label, {(~one_each).sum()} clips have none, "
-                "several or unknown ones; use --task multi-label"
-            )
 
     def _check_rare_classes(self) -> None:
         positive = self.truth[self.train] == 1

@@ -28,15 +28,11 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 
+from deep.runs.folder import FAILURES, OUT_OF_FOLD, SCHEMA, SCHEMA_VERSION
 from ensemble.probabilities import from_logits
 from features.folds import hash_folds
 from features.manifest import Manifest
 from features.table import hash_clip_ids
-
-SCHEMA = "timbrestack.run"
-SCHEMA_VERSION = 1
-OUT_OF_FOLD = "oof.parquet"
-FAILURES = "failures.csv"
 
 _CARD_KEYS = ("backbone", "task", "classes", "clip_ids_sha256", "folds_sha256")
 

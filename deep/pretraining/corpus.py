@@ -6,15 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from joblib import Parallel, delayed
 from torch import Tensor
 
 from deep.batches import length_batches, window_batches
-from deep.clips import WaveformStore
+from deep.clips import WaveformStore, find_lengths
 from deep.holdout import hold_out
 from deep.pretraining.unlabelled import UnlabelledClips
 from deep.training_data import MAX_STATISTICS_CLIPS
-from features.audio import AudioDecodeError
 
 # Clips that are run through a frontend at once.
 STATISTICS_BATCH = 32
@@ -79,10 +77,7 @@ def read_corpus(
     ValueError
         If fewer than two clips to learn from can be read.
     """
-    with Parallel(n_jobs=n_jobs, backend="threading") as parallel:
-        found = parallel(delayed(_read_length)(store, row) for row in range(len(store)))
-    lengths = np.array([length for length, _ in found], dtype=np.int64)
-    failures = {row: reason for row, (_, reason) in enumerate(found) if reason}
+    lengths, failures = find_lengths(store, n_jobs=n_jobs)
     groups = np.unique(unlabelled.groups, return_inverse=True)[1]
     readable = np.flatnonzero(lengths > 0)
     held = hold_out(
@@ -98,14 +93,6 @@ def read_corpus(
             f"{len(store)}, {len(failures)} of which cannot be read{some and f' ({some})'}"
         )
     return Corpus(store, lengths, groups, readable[~held], readable[held], failures)
-
-
-def _read_length(store: WaveformStore, row: int) -> tuple[int, str]:
-    """Give a clip's length, or why there is none."""
-    try:
-        return len(store[row]), ""
-    except AudioDecodeError as exc:
-        return 0, exc.reason
 
 
 def cut_views(

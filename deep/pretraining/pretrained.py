@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from os import PathLike
@@ -12,23 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 from torch import nn
 
 from deep.backbones.network import AudioNetwork
 from deep.backbones.registry import create_backbone
+from deep.checkpoint import CARD_NAME, CheckpointFormat, read_checkpoint, write_checkpoint
 from deep.clips import WaveformStore, check_clips
 from deep.inference import forward_clips, reproducible_arithmetic
-from features.replacing import replacing
 
-FORMAT = "timbrestack-pretrained"
-SCHEMA_VERSION = 1
-WEIGHTS_NAME = "model.safetensors"
-CARD_NAME = "card.json"
-CARD_KEYS = {"backbone", "backbone_params", "sr", "max_seconds", "task", "trained_on", "history"}
+PRETRAINED = CheckpointFormat(
+    "timbrestack-pretrained",
+    1,
+    frozenset(
+        {"backbone", "backbone_params", "sr", "max_seconds", "task", "trained_on", "history"}
+    ),
+    "a pre-trained backbone, ",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,22 +104,7 @@ class PretrainedBackbone:
         directory : path-like
             Made if it is not there.
         """
-        state = self.network.state_dict()
-        weights = save_tensors({name: t.cpu().contiguous() for name, t in state.items()})
-        card = {
-            **self.card,
-            "format": FORMAT,
-            "schema_version": SCHEMA_VERSION,
-            "versions": {"python": platform.python_version(), "torch": torch.__version__},
-            "weights_sha256": hashlib.sha256(weights).hexdigest(),
-        }
-        text = json.dumps(card, indent=2, sort_keys=True)
-        directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        # The card last: it names the weights' digest, so a reader notices a change half made.
-        for name, content in ((WEIGHTS_NAME, weights), (CARD_NAME, text.encode())):
-            with replacing(directory / name) as partial:
-                partial.write_bytes(content)
+        write_checkpoint(directory, self.network, self.card, form=PRETRAINED)
 
     @classmethod
     def load(cls, directory: str | PathLike[str]) -> PretrainedBackbone:
@@ -143,22 +125,11 @@ class PretrainedBackbone:
         ValueError
             If a file is missing or damaged, or comes from another version.
         """
-        directory = Path(directory)
-        try:
-            card = json.loads((directory / CARD_NAME).read_text(encoding="utf-8"))
-            weights = (directory / WEIGHTS_NAME).read_bytes()
-        except (OSError, ValueError) as exc:
-            raise ValueError(
-                f"{directory} must hold a pre-trained backbone, {CARD_NAME} and {WEIGHTS_NAME}: "
-                f"{exc}"
-            ) from exc
-        _check_card(directory / CARD_NAME, card)
-        if hashlib.sha256(weights).hexdigest() != card.get("weights_sha256"):
-            raise ValueError(f"{directory / WEIGHTS_NAME} is not the file that its card describes")
+        card, weights = read_checkpoint(directory, form=PRETRAINED)
         try:
             network = create_headless(card["backbone"], card["backbone_params"], sr=card["sr"])
-            network.load_state_dict(load_tensors(weights))
-        except (SafetensorError, RuntimeError, TypeError) as exc:
+            network.load_state_dict(weights)
+        except (RuntimeError, TypeError) as exc:
             raise ValueError(f"{directory} does not fit this version: {exc}") from exc
         return cls(network.eval(), card)
 
@@ -180,15 +151,7 @@ def is_pretrained(directory: str | PathLike[str]) -> bool:
         card = json.loads((Path(directory) / CARD_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return isinstance(card, dict) and card.get("format") == FORMAT
-
-
-def _check_card(path: Path, card: Any) -> None:
-    found = (card.get("format"), card.get("schema_version")) if isinstance(card, dict) else card
-    if found != (FORMAT, SCHEMA_VERSION):
-        raise ValueError(f"{path} must be {FORMAT} version {SCHEMA_VERSION}, got {found}")
-    if missing := sorted(CARD_KEYS - card.keys()):
-        raise ValueError(f"{path} must have {missing}")
+    return isinstance(card, dict) and card.get("format") == PRETRAINED.name
 
 
 def create_headless(name: str, options: Mapping[str, Any], *, sr: int) -> AudioNetwork:

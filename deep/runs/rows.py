@@ -9,14 +9,11 @@ from os import PathLike
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
-from deep.clips import WaveformStore
-from features.audio import AudioDecodeError, Clip
+from deep.clips import WaveformStore, find_lengths
 from features.folds import choose_folds
 from features.manifest import Manifest
-
-TASKS = ("single-label", "multi-label")
+from features.task import check_task
 
 
 @dataclass(frozen=True)
@@ -132,25 +129,21 @@ def take_rows(
     if not manifest.labels_given or len(classes) < 2:
         raise ValueError(f"training needs clips of at least 2 labels, got {classes}")
     task = task or manifest.task
-    if task not in TASKS:
-        raise ValueError(f"task must be one of {TASKS}, got {task!r}")
     if reserved := sorted({"clip_id", "fold"} & set(classes)):
         raise ValueError(f"runs have columns of the same name: rename the labels {reserved}")
     split = manifest.clips["split"]
     seen = ~split.isin(["test", "validation"] if folds is not None else ["test"]).to_numpy()
     seen &= (manifest.label_matrix(classes) >= 0).any(axis=1)
     chosen = manifest.select(seen)
-    readable, failures = _decode(chosen, sr, cache_dir, n_jobs, progress)
-    chosen = chosen.select(readable)
+    store = WaveformStore(chosen.audio_clips(), sr=sr, directory=cache_dir)
+    lengths, reasons = find_lengths(store, n_jobs=n_jobs, progress=progress)
+    unread = chosen.clips.loc[list(reasons), ["clip_id", "path"]].reset_index(drop=True)
+    failures = unread.assign(reason=list(reasons.values()))
+    chosen = chosen.select(lengths > 0)
     if not chosen.clips["split"].isin(["", "train"]).any():
         raise ValueError("no clip is left to train on: all are unlabelled, unreadable or held out")
     truth = chosen.label_matrix(classes)
-    one_each = ((truth == 1).sum(axis=1) == 1) & (truth >= 0).all(axis=1)
-    if task == "single-label" and not one_each.all():
-        raise ValueError(
-            f"one label a clip makes single-label, {(~one_each).sum()} clips have none, several or "
-            "unknown ones; use --task multi-label"
-        )
+    check_task(task, truth)
     numbers = np.full(len(chosen), -1)
     if folds is not None:
         groups = chosen.clips["group"].to_numpy(dtype=object)
@@ -178,32 +171,3 @@ def _check_learnable(
             f"classes {sorted(lost)} have no clip to train on, or only clips of one fold: ask for "
             "fewer folds, give finer groups, or leave these labels out"
         )
-
-
-def _decode(
-    manifest: Manifest,
-    sr: int,
-    cache_dir: str | PathLike[str],
-    n_jobs: int | None,
-    progress: Callable[[int, int], None] | None,
-) -> tuple[np.ndarray, pd.DataFrame]:
-    """Decode every clip into the cache; say which could not be, and why."""
-    clips = manifest.audio_clips()
-    with Parallel(n_jobs=n_jobs, backend="threading", return_as="generator") as parallel:
-        reasons = []
-        for reason in parallel(delayed(_try)(clip, sr, cache_dir) for clip in clips):
-            reasons.append(reason)
-            if progress is not None:
-                progress(len(reasons), len(clips))
-    readable = np.array([reason is None for reason in reasons], dtype=bool)
-    failures = manifest.clips.loc[~readable, ["clip_id", "path"]].reset_index(drop=True)
-    failures["reason"] = [reason for reason in reasons if reason is not None]
-    return readable, failures
-
-
-def _try(clip: Clip, sr: int, cache_dir: str | PathLike[str]) -> str | None:
-    try:
-        WaveformStore([clip], sr=sr, directory=cache_dir).lengths()
-    except AudioDecodeError as error:
-        return str(error)
-    return None
