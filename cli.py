@@ -25,7 +25,7 @@ from commands.models import ablate, evaluate, fit_ensemble, predict, tune
 from commands.ranking import rank
 from commands.reporting import listen, report, stats
 from commands.synthesis import mix, render
-from commands.training import augmentations, embed, pretrain, train
+from commands.training import augmentations, backbones, embed, pretrain, train
 
 # Exit code after Ctrl-C: 128 and the number of the signal.
 INTERRUPTED = 130
@@ -57,6 +57,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "extract": extract,
     "rank": rank,
     "tune": tune,
+    "backbones": backbones,
     "train": train,
     "embed": embed,
     "pretrain": pretrain,

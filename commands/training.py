@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -16,6 +17,7 @@ from commands.console import counted, number, out, progress_bar, say, say_failur
 from commands.options import Jobs, Layout, Output, Seed, Source, parse_folds, parse_names
 from commands.places import check_file, check_place, check_table
 from commands.sources import read_source
+from commands.trials import train_trials
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +31,23 @@ GALLERY_SR, GALLERY_SECONDS = 22050, 4.0
 def train(
     source: Source,
     output: Annotated[Path, Output],
-    backbone: Annotated[str | None, typer.Option(help="Architecture; see backbones.")] = None,
+    backbone: Annotated[
+        str | None, typer.Option(help="Architecture, such as crnn or timm:resnet18; see backbones.")
+    ] = None,
+    frontend: Annotated[
+        str | None, typer.Option(help="What the backbone sees; left out: what suits it.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(help="What stands on it; left out: what suits it.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME[.OPTION]=VALUE",
+            help="Another setting, such as batch_size=64 or backbone_params.depth=34; repeatable.",
+        ),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(help="Passes over the training clips.", min=1)
     ] = None,
@@ -47,7 +65,10 @@ def train(
         float | None, typer.Option(help="Longest window that training sees.", min=0.05)
     ] = None,
     augment: Annotated[
-        str | None, typer.Option(help="Kinds of augmentation, comma-separated, or 'none'.")
+        str | None,
+        typer.Option(
+            help="A recipe (default, rough), kinds of augmentation, comma-separated, or 'none'."
+        ),
     ] = None,
     loss: Annotated[str | None, typer.Option(help="See the error for a name that is none.")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Peak of the schedule.")] = None,
@@ -59,6 +80,12 @@ def train(
     ] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="A YAML file of settings; options above come first.")
+    ] = None,
+    miniature: Annotated[
+        bool, typer.Option("--miniature", help="The recipe as its block 'miniature' makes it.")
+    ] = False,
+    trial: Annotated[
+        str | None, typer.Option(help="One trial of a recipe that has several; left out: all.")
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="Ceiling on all networks together.", min=0.01)
@@ -75,12 +102,13 @@ def train(
 
     Example: python cli.py train manifest.csv -o run/ --backbone crnn --epochs 30
     """
-    from deep.runs.recipes import read_recipe
-    from deep.runs.run import train_run
+    from deep.runs.recipes import parse_settings, read_recipe, read_trials, replace_settings
 
     check_place(output)
-    given = {
+    named = {
         "backbone": backbone,
+        "frontend": frontend,
+        "head": head,
         "epochs": epochs,
         "max_seconds": seconds,
         "augment": _parse_augmentation(augment),
@@ -88,42 +116,80 @@ def train(
         "learning_rate": learning_rate,
         "pretrained": None if init_from is None else str(init_from.absolute()),
     }
-    parameters: dict[str, Any] = {} if recipe is None else read_recipe(recipe)
-    parameters |= {name: value for name, value in given.items() if value is not None}
-    parameters |= {"device": device, "tensorboard": tensorboard}
+    given = parse_settings(settings or [])
+    given |= {name: value for name, value in named.items() if value is not None}
+    parameters: dict[str, Any] = {}
+    trials: dict[str, dict[str, Any]] = {}
+    if recipe is not None:
+        parameters = read_recipe(recipe, miniature=miniature)
+        trials = _choose_trials(read_trials(recipe), trial)
+    elif miniature or trial is not None:
+        raise ValueError("--miniature and --trial must come with the --recipe that they are of")
     clips = read_source(source, layout)
+    machine = {"device": device, "tensorboard": tensorboard}
+    options = {
+        "folds": None if folds == "none" else parse_folds(folds),
+        "task": task,
+        "minutes": minutes,
+        "teacher": teacher,
+        "command": shlex.join(sys.argv),
+        "n_jobs": jobs,
+        "seed": seed,
+    }
+
+    def train_one(changes: dict[str, Any], place: Path) -> dict[str, Any]:
+        wanted = replace_settings(replace_settings(parameters, changes), given) | machine
+        return _train_run(clips, place, wanted, options)
+
+    if trials and trial is None:
+        train_trials(trials, train_one, output)
+    else:
+        train_one(trials.get(trial or "", {}), output)
+
+
+def _train_run(
+    clips: Manifest, output: Path, parameters: dict[str, Any], options: dict[str, Any]
+) -> dict[str, Any]:
+    """Train a run, tell of it, and give its card."""
+    from deep.runs.run import train_run
+
     with progress_bar("train", "epochs") as progress:
         card = train_run(
-            clips,
-            output,
-            parameters=parameters,
-            folds=None if folds == "none" else parse_folds(folds),
-            task=task,
-            minutes=minutes,
-            teacher=teacher,
-            command=shlex.join(sys.argv),
-            n_jobs=jobs,
-            seed=seed,
-            progress=progress,
-            tell=tell,
+            clips, output, parameters=parameters, progress=progress, tell=tell, **options
         )
+    if int(os.environ.get("RANK", "0")) > 0:
+        # One of many processes that trained together; the first one tells of it.
+        return card
     _draw_curves(output)
     say_failures(card["n_failures"], output / "failures.csv")
     if card["n_folds"]:
-        _say_scores(output, clips)
+        card["scores"] = _say_scores(output, clips)
         tell(f"to stack it: fit-ensemble FEATURES -o bundle/ --add {output}")
     say(
         f"{card['task']} run of {card['backbone']}, {counted(card['n_clips'], 'clip')}, "
         f"{card['minutes']:.1f} minutes: {output}"
     )
+    return card
 
 
-def _parse_augmentation(text: str | None) -> bool | dict[str, Any] | None:
-    """Read names of kinds, each with its own defaults."""
+def _choose_trials(
+    trials: dict[str, dict[str, Any]], wanted: str | None
+) -> dict[str, dict[str, Any]]:
+    if wanted is not None and wanted not in trials:
+        raise ValueError(f"--trial must be one of {sorted(trials) or 'none'}, got {wanted!r}")
+    return trials
+
+
+def _parse_augmentation(text: str | None) -> bool | str | dict[str, Any] | None:
+    """Read the name of a recipe, or names of kinds, each with its own defaults."""
+    from deep.augmentation.registry import RECIPES
+
     if text is None:
         return None
     if text == "none":
         return False
+    if text in RECIPES:
+        return text
     return {name: {} for name in parse_names(text)}
 
 
@@ -139,7 +205,8 @@ def _draw_curves(run: Path) -> None:
     save_figure(plot_histories(histories, name=run.name), run, "curves")
 
 
-def _say_scores(run: Path, clips: Manifest) -> None:
+def _say_scores(run: Path, clips: Manifest) -> dict[str, Any]:
+    """Tell how good a run is, put it on its card, and give it."""
     from ensemble.run_scores import score_run
     from ensemble.trained_run import TrainedRun
 
@@ -155,6 +222,7 @@ def _say_scores(run: Path, clips: Manifest) -> None:
         from deep.runs.folder import write_json
 
         write_json(path, card | {"scores": scores})
+    return scores
 
 
 def embed(
@@ -265,6 +333,49 @@ def pretrain(
     best = found.card["history"][found.card["best_epoch"] - 1]
     say(f"{task}: {describe_pretraining(best, epochs, found.card['score_name'])}")
     say(f"pre-trained {backbone}, {counted(len(clips) - len(failures), 'clip')}: {output}")
+
+
+def backbones(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print docs/backbones.md instead.")
+    ] = False,
+) -> None:
+    """List the architectures, what they see, and what can stand on them.
+
+    Example: python cli.py backbones
+    """
+    from deep.backbones.page import describe_backbones, render_backbones_page
+    from deep.backbones.registry import list_families
+    from deep.frontends.registry import list_frontends
+    from deep.heads.registry import list_heads
+
+    if markdown:
+        out.out(render_backbones_page(), end="")
+        return
+    table = Table(
+        Column("backbone", no_wrap=True),
+        "what it is",
+        "frontend",
+        Column("rate", justify="right"),
+        Column("embedding", justify="right"),
+        Column("parameters", justify="right"),
+        box=None,
+    )
+    for facts in describe_backbones():
+        config = facts.config
+        table.add_row(
+            config.name,
+            facts.summary.rstrip("."),
+            config.frontend,
+            f"{config.sr:,} Hz",
+            str(config.embedding_size),
+            f"{facts.n_parameters:,}",
+        )
+    out.print(table)
+    say(f"also, with weights: {', '.join(f'{name}:MODEL' for name in list_families())}")
+    say(f"frontends: {', '.join(list_frontends())}")
+    say(f"heads: {', '.join(list_heads())}")
+    say("options of all of them: docs/backbones.md, or backbones --markdown")
 
 
 def augmentations(

@@ -17,10 +17,6 @@ from deep.clips import Waveforms, WaveformStore
 # Batches sorted together: large enough for little padding, small enough to stay random.
 BATCHES_PER_BUCKET = 8
 
-# Batches of a bounded number of samples hold at least so many of the longest windows: with two, an
-# odd number of windows could not be dealt without leaving one alone or breaking the bound.
-MIN_PER_TOTAL = 3
-
 # Share of the samples in batches that may be padding before larger buckets are sorted together.
 MAX_PADDING = 0.1
 
@@ -29,7 +25,6 @@ def length_batches(
     lengths: np.ndarray,
     batch_size: int,
     *,
-    max_total: int | None = None,
     rng: np.random.Generator | None = None,
 ) -> list[np.ndarray]:
     """Deal positions into batches of similar length.
@@ -41,9 +36,6 @@ def length_batches(
     batch_size : int
         Largest batch; batches are of nearly equal size. Where a window would be left alone, a
         batch has one more: normalisation over a batch needs two.
-    max_total : int or None
-        Most samples of a batch, padding included, so that batches of long windows are smaller
-        and memory is bounded; None means no bound.
     rng : np.random.Generator or None
         Shuffles first and deals within buckets of some batches, which are larger where that is
         needed to keep padding low; None sorts everything.
@@ -52,34 +44,19 @@ def length_batches(
     -------
     list of np.ndarray, int64
         Positions of each batch; every position once.
-
-    Raises
-    ------
-    ValueError
-        If `max_total` cannot hold three of the longest windows.
     """
-    if max_total is not None and max_total < MIN_PER_TOTAL * lengths.max():
-        raise ValueError(
-            f"a batch must have room for {MIN_PER_TOTAL} windows of {lengths.max()} samples, the "
-            f"longest, got room for {max_total} samples"
-        )
 
     def cut(bucket: np.ndarray) -> list[np.ndarray]:
         bucket = bucket[np.argsort(lengths[bucket], kind="stable")]
-        if max_total is None:
-            return _cut_evenly(bucket, batch_size)
-        return _cut_by_total(bucket, lengths, batch_size, max_total)
+        return _cut_evenly(bucket, batch_size)
 
     n_windows = len(lengths)
     if rng is None:
         return cut(np.arange(n_windows))
     order = rng.permutation(n_windows)
-    typical_size = batch_size
-    if max_total is not None:
-        typical_size = min(batch_size, max(1, int(max_total / lengths.mean())))
     batches_per_bucket = BATCHES_PER_BUCKET
     while True:
-        n_buckets = max(1, -(-n_windows // (typical_size * batches_per_bucket)))
+        n_buckets = max(1, -(-n_windows // (batch_size * batches_per_bucket)))
         batches = [batch for bucket in np.array_split(order, n_buckets) for batch in cut(bucket)]
         if n_buckets == 1 or padding_share(lengths, batches) <= MAX_PADDING:
             return [batches[i] for i in rng.permutation(len(batches))]
@@ -89,22 +66,6 @@ def length_batches(
 def _cut_evenly(bucket: np.ndarray, batch_size: int) -> list[np.ndarray]:
     n_batches = min(-(-len(bucket) // batch_size), len(bucket) // 2)
     return np.array_split(bucket, max(1, n_batches))
-
-
-def _cut_by_total(
-    bucket: np.ndarray, lengths: np.ndarray, batch_size: int, max_total: int
-) -> list[np.ndarray]:
-    """Cut off, from the longest on, as many as fit together."""
-    batches, stop = [], len(bucket)
-    while stop:
-        size = min(batch_size, max_total // int(lengths[bucket[stop - 1]]), stop)
-        batches.append(bucket[stop - size : stop])
-        stop -= size
-    # What is left over at the short end may be few, or one: the last two then share evenly.
-    if len(batches) > 1 and len(batches[-1]) < len(batches[-2]):
-        rest = bucket[: len(batches[-1]) + len(batches[-2])]
-        batches[-2:] = _cut_evenly(rest, -(-len(rest) // 2))
-    return batches
 
 
 def padding_share(lengths: np.ndarray, batches: Sequence[np.ndarray]) -> float:

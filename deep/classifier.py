@@ -50,16 +50,24 @@ class AudioBackboneClassifier(TrainedClassifier):
     Parameters
     ----------
     backbone : str
-        A name from `list_backbones`.
+        A name from `list_backbones`, or of a family such as ``timm:resnet18``.
     backbone_params : dict or None
         Options of the backbone; None means its defaults.
+    frontend : str or None
+        What the backbone sees, a name from `list_frontends`; None means what suits it.
+    frontend_params : dict or None
+        Options of the frontend, such as ``{"n_mels": 64}``; None means its defaults.
+    head : str or None
+        What stands on the backbone, a name from `list_heads`; None means what suits it.
+    head_params : dict or None
+        Options of the head, such as ``{"dropout": 0.5}``; None means its defaults.
     pretrained : str, path-like or None
         Folder of a pre-trained backbone to start from, which must be of the same kind; None
         starts from random weights.
-    sr : int
-        Sampling rate in Hz that the network works at.
+    sr : int or None
+        Sampling rate in Hz that the network works at; None means the backbone's own.
     source_sr : int or None
-        Sampling rate in Hz of clips given as arrays; None means `sr`.
+        Sampling rate in Hz of clips given as arrays; None means the network's.
     max_seconds : float
         Longest window. Prediction covers a longer clip by windows with 50 % overlap and averages
         logits or embeddings.
@@ -200,8 +208,12 @@ class AudioBackboneClassifier(TrainedClassifier):
         backbone: str = "crnn",
         *,
         backbone_params: dict[str, Any] | None = None,
+        frontend: str | None = None,
+        frontend_params: dict[str, Any] | None = None,
+        head: str | None = None,
+        head_params: dict[str, Any] | None = None,
         pretrained: str | os.PathLike[str] | None = None,
-        sr: int = 22050,
+        sr: int | None = None,
         source_sr: int | None = None,
         max_seconds: float = 2.0,
         windows: str = "random",
@@ -241,6 +253,10 @@ class AudioBackboneClassifier(TrainedClassifier):
     ) -> None:
         self.backbone = backbone
         self.backbone_params = backbone_params
+        self.frontend = frontend
+        self.frontend_params = frontend_params
+        self.head = head
+        self.head_params = head_params
         self.pretrained = pretrained
         self.sr = sr
         self.source_sr = source_sr
@@ -362,7 +378,7 @@ class AudioBackboneClassifier(TrainedClassifier):
         rows = split_rows(given, fraction=self.validation_fraction, seed=self._seed)
         data = load_data(self, open_store(stack, self, given.clips), given, *rows)
         fit_frontend(network, data, settings)
-        start_head(network, data, balanced=self.class_weight == "balanced")
+        start_head(network, data, self.classes_, balanced=self.class_weight == "balanced")
         first = process_number() == 0
         shown = epoch_reporter(self.epochs, verbose=self.verbose and first, budget_s=clock.budget_s)
         reporter = stack.enter_context(shown)

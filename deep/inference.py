@@ -120,8 +120,8 @@ def _forward_batch(network: AudioNetwork, waveforms: Tensor, lengths: Tensor) ->
     # Whether gradients are wanted is a thread's own affair, so it is said here.
     with torch.inference_mode():
         device = next(network.parameters()).device
-        embeddings = network.embeddings(waveforms.to(device), lengths)
-        return torch.cat([network.head(embeddings), embeddings], dim=1).float().cpu().numpy()
+        outputs = network.outputs(waveforms.to(device), lengths)
+        return torch.cat(outputs, dim=1).float().cpu().numpy()
 
 
 def _mean_by(owners: np.ndarray, values: np.ndarray, n_owners: int) -> np.ndarray:

@@ -137,7 +137,7 @@ def open_store(stack: ExitStack, model: Any, clips: list[Any]) -> WaveformStore:
     directory = model.cache_dir
     if directory is None:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="timbrestack-"))
-    return WaveformStore(clips, sr=model.sr, source_sr=model.source_sr, directory=directory)
+    return WaveformStore(clips, sr=model.find_sr(), source_sr=model.source_sr, directory=directory)
 
 
 def split_rows(

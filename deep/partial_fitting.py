@@ -72,11 +72,11 @@ def train_one_epoch_more(
         data = load_data(model, open_store(stack, model, clips), given, rows, rows[:0])
         if not begun:
             fit_frontend(network, data, settings)
-            start_head(network, data, balanced=model.class_weight == "balanced")
+            start_head(network, data, model.classes_, balanced=model.class_weight == "balanced")
         state = TrainingState.begin(network, settings)
         load_optimizer_tensors(state.optimizer, tensors)
         loss = create_engine_losses(model, network, data).training
-        means = Means(network, state.optimizer, loss, settings, network.backbone)
+        means = Means(network, state.optimizer, loss, settings, network.classify)
         entry = train_epoch(means, data, epoch=epoch, costs=(), clock=clock)
     model.network_ = network.requires_grad_(True).eval()
     return {**entry, "seconds": clock.elapsed()}, optimizer_tensors(state.optimizer)

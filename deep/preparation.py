@@ -15,7 +15,6 @@ from sklearn.utils import check_random_state
 from deep.augmentation.augmentation import Augmentation
 from deep.augmentation.registry import create_augmentation
 from deep.backbones.network import AudioNetwork
-from deep.heads import LinearHead
 from deep.inference import reproducible_arithmetic, resolve_device
 from deep.labelled_clips import LabelledClips
 from deep.losses.registry import create_losses
@@ -94,7 +93,7 @@ def engine_settings(model: Any, *, seed: int, multi_label: bool) -> TrainingSett
     others = {
         "schedule_params": model.schedule_params or {},
         "augmentation": _make_augmentation(model, multi_label),
-        "max_length": max(1, round(model.max_seconds * model.sr)),
+        "max_length": model.find_max_length(),
         "seed": seed,
     }
     return TrainingSettings(**named | others)
@@ -104,7 +103,7 @@ def _make_augmentation(model: Any, multi_label: bool) -> Augmentation | None:
     if isinstance(model.augment, Augmentation):
         return model.augment
     recipe = "default" if model.augment is True else model.augment or None
-    made = create_augmentation(recipe, sr=model.sr, multi_label=multi_label)
+    made = create_augmentation(recipe, sr=model.find_sr(), multi_label=multi_label)
     return made if made.steps else None
 
 
@@ -159,9 +158,7 @@ def start_network(model: Any, n_classes: int) -> AudioNetwork:
         card = load_pretrained_backbone(
             network,
             model.pretrained,
-            backbone=model.backbone,
-            backbone_params=model.backbone_params,
-            sr=model.sr,
+            settings=model.get_params(deep=False) | {"sr": model.find_sr()},
         )
         model.pretrained_on_ = card["trained_on"]
     return network
@@ -257,8 +254,13 @@ def own_arithmetic(model: Any, seed: int) -> Iterator[torch.device]:
         yield device
 
 
-def start_head(network: AudioNetwork, data: TrainingData, *, balanced: bool) -> None:
-    """Start the head at the frequencies of the labels, where they are decided one by one.
+def start_head(
+    network: AudioNetwork, data: TrainingData, classes: np.ndarray, *, balanced: bool
+) -> None:
+    """Start the head at what is known before training.
+
+    That is how frequent labels are, where they are decided one by one, and what the backbone's
+    weights know of them.
 
     Parameters
     ----------
@@ -266,11 +268,17 @@ def start_head(network: AudioNetwork, data: TrainingData, *, balanced: bool) -> 
         Untrained, or with an untrained head.
     data : TrainingData
         Whose training rows count; a label that is known of none of them is left as it is.
+    classes : np.ndarray of shape (n_classes,)
+        Their names.
     balanced : bool
         Whether positives weigh as much as negatives: then one half is what to start at.
     """
-    if not data.multi_label or balanced or not isinstance(network.head, LinearHead):
-        return
+    if data.multi_label and not balanced:
+        _start_at_frequencies(network, data)
+    network.head.start_with(network.backbone, [str(each) for each in classes])
+
+
+def _start_at_frequencies(network: AudioNetwork, data: TrainingData) -> None:
     targets = torch.from_numpy(data.targets[data.training_rows])
     known = targets >= 0
     frequencies = (targets * known).sum(dim=0) / known.sum(dim=0).clamp_min(1)

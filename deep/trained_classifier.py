@@ -13,11 +13,12 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from deep.augmentation.augmentation import Augmentation
-from deep.backbones.network import AudioNetwork
-from deep.backbones.registry import create_backbone
+from deep.backbones.earlier import name_parts
+from deep.backbones.network import AudioNetwork, count_parameters
+from deep.backbones.registry import create_backbone, get_backbone_config
 from deep.checkpoint import read_checkpoint, write_checkpoint
 from deep.clips import WaveformStore, check_clips
-from deep.heads import COSINE_SCALE, CosineHead
+from deep.heads.cosine import COSINE_SCALE
 from deep.inference import forward_clips, reproducible_arithmetic, resolve_device
 
 # The loss whose logits must be cosines.
@@ -49,7 +50,11 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
 
     backbone: str
     backbone_params: dict[str, Any] | None
-    sr: int
+    frontend: str | None
+    frontend_params: dict[str, Any] | None
+    head: str | None
+    head_params: dict[str, Any] | None
+    sr: int | None
     source_sr: int | None
     loss: str
     loss_params: dict[str, Any] | None
@@ -69,43 +74,80 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
     kept_epochs_: list[int]
     pretrained_on_: dict[str, Any] | None
 
-    def create_network(self, n_classes: int) -> AudioNetwork:
+    def create_network(
+        self, n_classes: int, *, architecture: dict[str, Any] | None = None
+    ) -> AudioNetwork:
         """Make an untrained network.
 
         Parameters
         ----------
         n_classes : int
             Values per row of logits.
+        architecture : dict or None
+            From a checkpoint's card; see `create_backbone`.
 
         Returns
         -------
         AudioNetwork
             From torch's generator.
         """
-        network = create_backbone(
-            self.backbone, n_classes=n_classes, sr=self.sr, **(self.backbone_params or {})
-        )
+        head, head_params = self.head, self.head_params or {}
         if self.loss == COSINE_LOSS:
             # Its margin is one of angles, which no other head's logits tell of.
+            if head not in (None, "cosine"):
+                raise ValueError(f"loss {COSINE_LOSS!r} must have head 'cosine', got {head!r}")
             scale = (self.loss_params or {}).get("scale", COSINE_SCALE)
-            network.head = CosineHead(network.embedding_size, n_classes, scale=scale)
-        return network
+            head, head_params = "cosine", {"scale": scale, **head_params}
+        return create_backbone(
+            self.backbone,
+            n_classes=n_classes,
+            sr=self.sr,
+            frontend=self.frontend,
+            frontend_params=self.frontend_params,
+            head=head,
+            head_params=head_params,
+            architecture=architecture,
+            **(self.backbone_params or {}),
+        )
 
-    def _max_length(self) -> int:
-        return max(1, round(self.max_seconds * self.sr))
+    def find_sr(self) -> int:
+        """Tell at which rate the network works, or will.
+
+        Returns
+        -------
+        int
+            In Hz: ``sr``, or the backbone's own if that is None.
+        """
+        if hasattr(self, "network_"):
+            return self.network_.frontend.sr
+        if self.sr is not None:
+            return self.sr
+        return get_backbone_config(self.backbone, options=self.backbone_params).sr
+
+    def find_max_length(self) -> int:
+        """Tell how long the longest window is.
+
+        Returns
+        -------
+        int
+            In samples.
+        """
+        return max(1, round(self.max_seconds * self.find_sr()))
 
     def _forward(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         """Give logits and embeddings of clips."""
         check_is_fitted(self)
         clips = check_clips(X)
         network = self.network_.to(resolve_device(self.device))
-        store = WaveformStore(clips, sr=self.sr, source_sr=self.source_sr, directory=self.cache_dir)
+        store = WaveformStore(
+            clips, sr=self.find_sr(), source_sr=self.source_sr, directory=self.cache_dir
+        )
         with reproducible_arithmetic():
             return forward_clips(
                 network,
                 store,
                 np.arange(len(clips)),
-                max_length=self._max_length(),
+                max_length=self.find_max_length(),
                 batch_size=self.batch_size,
                 n_jobs=self.n_jobs,
             )
@@ -195,7 +237,9 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
             "classes": self.classes_.tolist(),
             "task": "multi-label" if self.multi_label_ else "single-label",
             "absent": self.absent_.tolist(),
+            "architecture": self.network_.backbone.architecture,
             "embedding_size": self.network_.embedding_size,
+            "n_parameters": count_parameters(self.network_),
             "history": self.history_,
             "stopped_by": self.stopped_by_,
             "best_epoch": self.best_epoch_,
@@ -211,6 +255,7 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
             for name, value in sorted(self.get_params(deep=False).items())
             if name not in OF_THE_MOMENT
         }
+        parameters["sr"] = self.find_sr()
         if isinstance(parameters["augment"], Augmentation):
             parameters["augment"] = parameters["augment"].recipe
         # A function cannot be saved, and is for training only.
@@ -244,10 +289,12 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
             If the checkpoint is incomplete, damaged, or from another version.
         """
         card, weights = read_checkpoint(directory)
-        parameters = dict(card["parameters"])
+        parameters = name_parts(card["parameters"])
         try:
             model = cls(**parameters, device=device, n_jobs=n_jobs)
-            network = model.create_network(len(card["classes"]))
+            network = model.create_network(
+                len(card["classes"]), architecture=card.get("architecture")
+            )
             network.load_state_dict(weights)
         except (KeyError, TypeError, RuntimeError) as exc:
             raise ValueError(f"{directory} does not fit this version: {exc}") from exc

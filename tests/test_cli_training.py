@@ -1,6 +1,7 @@
 """The commands that train networks, as a user types them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,8 @@ train:
   batch_size: 4
   learning_rate: 0.01
   validation_fraction: 0.0
-  backbone_params: {n_fft: 512, hop_length: 256, n_mels: 16, channels: [8, 8, 8]}
+  backbone_params: {channels: [8, 8, 8]}
+  frontend_params: {n_fft: 512, hop_length: 256, n_mels: 16}
 """
 
 
@@ -167,3 +169,47 @@ def test_no_workers_are_refused(corpus, tmp_path, capsys):
         main(["train", str(corpus[0] / "m.csv"), "-o", str(tmp_path / "run"), "--jobs", "0"])
     assert left.value.code == 2
     assert "it must be 1 or more" in capsys.readouterr().err
+
+
+def test_backbones_are_listed_and_their_page_is_the_one_in_the_docs():
+    listed = CliRunner().invoke(app, ["backbones"])
+    assert listed.exit_code == 0, listed.output
+    assert "crnn" in listed.output
+    page = CliRunner().invoke(app, ["backbones", "--markdown"]).output
+    assert page == (Path(__file__).parents[1] / "docs" / "backbones.md").read_text()
+
+
+def test_a_setting_is_given_by_its_name_and_a_wrong_one_is_told(corpus, tmp_path, capsys):
+    folder, _ = corpus
+    recipe = ["--recipe", str(folder / "r.yaml"), "--jobs", "1", "--folds", "none"]
+    command = ["train", str(folder / "m.csv"), "-o", str(tmp_path / "run"), *recipe]
+    given = ["--set", "epochs=1", "--set", "frontend_params.n_mels=12", "--head", "cosine"]
+    found = CliRunner().invoke(app, [*command, *given])
+    assert found.exit_code == 0, found.output
+    (card,) = (tmp_path / "run").glob("*/card.json")
+    parameters = json.loads(card.read_text())["parameters"]
+    assert parameters["frontend_params"] == {"n_fft": 512, "hop_length": 256, "n_mels": 12}
+    assert (parameters["head"], parameters["epochs"]) == ("cosine", 1)
+    assert main([*command, "--set", "n_epochs=1", "--set", "seven"]) == 2
+    told = capsys.readouterr().err
+    assert "--set has no setting 'n_epochs'" in told
+    assert "a setting must be NAME=VALUE" in told
+
+
+def test_the_trials_of_a_recipe_are_trained_into_one_table_and_picture(corpus, tmp_path, capsys):
+    folder, _ = corpus
+    trials = "trials: {plain: {}, wide: {frontend_params: {n_mels: 20}}}\n"
+    quick = RECIPE.replace("epochs: 10", "epochs: 2")
+    (tmp_path / "r.yaml").write_text(quick + trials)
+    command = ["train", str(folder / "m.csv"), "-o", str(tmp_path / "runs"), "--jobs", "1"]
+    command += ["--recipe", str(tmp_path / "r.yaml")]
+    found = CliRunner().invoke(app, command)
+    assert found.exit_code == 0, found.output
+    table = pd.read_csv(tmp_path / "runs" / "trials.csv")
+    assert table["trial"].tolist() == ["plain", "wide"]
+    assert table["macro_f1"].between(0, 1).all()
+    assert (tmp_path / "runs" / "trials.png").is_file()
+    card = json.loads((tmp_path / "runs" / "wide" / "fold_0" / "card.json").read_text())
+    assert card["parameters"]["frontend_params"]["n_mels"] == 20
+    assert main([*command, "--trial", "narrow"]) == 2
+    assert "--trial must be one of ['plain', 'wide'], got 'narrow'" in capsys.readouterr().err

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from deep.backbones.earlier import name_parts
 from deep.backbones.recurrence import read_sequences
 from deep.backbones.registry import (
     BackboneConfig,
@@ -140,7 +141,7 @@ def test_cnn_embedding_does_not_depend_on_where_in_a_clip_a_sound_is(make_networ
 
 def test_cnn_needs_bands_for_its_pools():
     with pytest.raises(ValueError, match="need at least 16 bands, got 8"):
-        create_backbone("cnn", n_classes=2, n_mels=8)
+        create_backbone("cnn", n_classes=2, frontend_params={"n_mels": 8})
 
 
 def test_an_unknown_backbone_is_refused_with_the_known_ones():
@@ -163,3 +164,30 @@ def test_cpu_and_gpu_agree(name, make_network, rng):
     with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         actual = network.cuda()(batch[0].cuda(), batch[1]).cpu()
     torch.testing.assert_close(actual, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_settings_of_earlier_versions_are_dealt_to_the_parts_they_belong_to():
+    earlier = {"backbone_params": {"n_mels": 16, "channels": [4], "head_dropout": 0.1}, "sr": 8000}
+    assert name_parts(earlier) == {
+        "backbone_params": {"channels": [4]},
+        "frontend_params": {"n_mels": 16},
+        "head_params": {"dropout": 0.1},
+        "sr": 8000,
+    }
+    assert name_parts({"backbone_params": None}) == {"backbone_params": None}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"channel": 3}, r"backbone 'crnn' has no option \['channel'\]; its options are \['chan"),
+        ({"frontend_params": {"n_mel": 3}}, r"frontend 'log-mel' has no option \['n_mel'\]"),
+        ({"head_params": {"p": 3}}, r"head 'linear' has no option \['p'\]"),
+        ({"frontend": "mal"}, r"frontend must be one of \[.*'log-mel'.*\], got 'mal'"),
+        ({"head": "foot"}, r"head must be one of \[.*'linear'.*\], got 'foot'"),
+    ],
+    ids=["backbone-option", "frontend-option", "head-option", "frontend", "head"],
+)
+def test_parts_and_options_that_do_not_exist_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        create_backbone("crnn", n_classes=2, **options)

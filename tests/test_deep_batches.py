@@ -1,4 +1,4 @@
-"""Batches by length: little padding, bounded memory, as random as that leaves them."""
+"""Batches by length: little padding, as random as that leaves them."""
 
 import numpy as np
 import pandas as pd
@@ -22,20 +22,13 @@ def test_every_position_is_in_one_batch_of_at_most_the_size(lengths, seed):
     lengths=st.lists(st.integers(1, 1000), min_size=1, max_size=300),
     seed=st.integers(0, 9),
     batch_size=st.integers(2, 40),
-    room=st.integers(3, 20) | st.none(),
 )
-def test_no_window_is_left_alone_and_no_bound_is_passed(lengths, seed, batch_size, room):
-    lengths = np.array(lengths)
-    max_total = None if room is None else room * int(lengths.max())
-    batches = length_batches(
-        lengths, batch_size, max_total=max_total, rng=np.random.default_rng(seed)
-    )
+def test_no_window_is_left_alone(lengths, seed, batch_size):
+    batches = length_batches(np.array(lengths), batch_size, rng=np.random.default_rng(seed))
     sizes = [len(batch) for batch in batches]
     assert sorted(np.concatenate(batches)) == list(range(len(lengths)))
     assert min(sizes) >= min(2, len(lengths))
     assert max(sizes) <= max(batch_size, 3)
-    if max_total is not None:
-        assert max(len(batch) * lengths[batch].max() for batch in batches) <= max_total
 
 
 CORPORA = {
@@ -70,33 +63,6 @@ def test_padding_is_under_15_percent_of_any_lengths_once_there_are_enough(length
     bound = 8 * (lengths.max() - lengths.min()) / lengths.sum()
     assert share <= max(0.1, bound)
     assert share < 0.15 or lengths.sum() < 7 * 8 * (lengths.max() - lengths.min())
-
-
-def test_batches_of_bounded_sound_are_smaller_where_clips_are_longer(rng):
-    lengths = rng.integers(1, 21, 600)
-    batches = length_batches(lengths, 64, max_total=100)
-    sizes = {int(lengths[batch].max()): len(batch) for batch in batches[::-1]}
-    assert sizes[20] == 5
-    assert sizes[10] == 10
-    assert sizes[2] >= 30
-    shuffled = length_batches(lengths, 64, max_total=100, rng=rng)
-    assert padding_share(lengths, shuffled) < 0.15
-    assert min(map(len, shuffled)) >= 4
-
-
-@pytest.mark.parametrize("corpus", CORPORA)
-def test_a_bound_on_sound_holds_for_every_batch(corpus, rng):
-    lengths = (1000 * CORPORA[corpus](rng, 1500)).astype(int)
-    for room in (60_000, 100_000, 333_000):
-        batches = length_batches(lengths, 64, max_total=room, rng=rng)
-        assert max(len(batch) * lengths[batch].max() for batch in batches) <= room
-        assert min(map(len, batches)) >= 2
-        assert padding_share(lengths, batches) < 0.15
-
-
-def test_a_bound_that_holds_less_than_three_windows_is_refused():
-    with pytest.raises(ValueError, match="3 windows of 20 samples, the longest, got room for 59"):
-        length_batches(np.array([20, 1]), 8, max_total=59)
 
 
 def test_neighbours_in_a_batch_differ_between_epochs(rng):

@@ -23,7 +23,8 @@ from sklearn.pipeline import make_pipeline
 
 from deep import AudioBackboneClassifier, EmbeddingExtractor, list_backbones
 from deep.backbones.registry import create_backbone
-from deep.heads import CosineHead
+from deep.heads.cosine import CosineHead
+from deep.heads.head import NoHead
 from deep.pretraining.pretrained import PretrainedBackbone
 from deep.progress import describe_epoch
 from deep.training.scoring import macro_f1
@@ -31,12 +32,14 @@ from deep.windows import covering_windows
 from features.audio import AudioDecodeError, Clip
 
 SR = 8000
-SMALL = {"channels": (4, 8, 8), "n_fft": 512, "hop_length": 256, "n_mels": 32, "hidden_size": 8}
+SMALL = {"channels": (4, 8, 8), "hidden_size": 8}
+FRAMES = {"n_fft": 512, "hop_length": 256, "n_mels": 32}
 
 
 def make_classifier(**settings) -> AudioBackboneClassifier:
     defaults = {
         "backbone_params": SMALL,
+        "frontend_params": FRAMES,
         "sr": SR,
         "epochs": 2,
         "max_seconds": 0.5,
@@ -543,10 +546,11 @@ def test_labels_that_partial_fit_cannot_know_are_refused(sounds):
 
 def test_a_pretrained_backbone_is_started_from_and_told_of(tmp_path, sounds):
     clips, labels = sounds
-    network = create_backbone("crnn", n_classes=3, sr=SR, **SMALL)
-    card = {"backbone": "crnn", "backbone_params": SMALL, "sr": SR, "max_seconds": 0.5}
+    network = create_backbone("crnn", n_classes=3, sr=SR, frontend_params=FRAMES, **SMALL)
+    parts = {"backbone": "crnn", "backbone_params": SMALL, "frontend_params": FRAMES}
+    card = parts | {"sr": SR, "max_seconds": 0.5}
     rest = {"task": "none", "trained_on": {"labels": False}, "history": []}
-    network.head = torch.nn.Identity()
+    network.head = NoHead()
     PretrainedBackbone(network, card | rest).save(tmp_path / "start")
     settings = {"pretrained": tmp_path / "start", "unfreeze_from": "head", "epochs": 1}
     classifier = make_classifier(**settings).fit(clips, labels, work_dir=tmp_path / "work")

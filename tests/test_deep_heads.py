@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from deep.heads import CosineHead, unit_length
+from deep.heads.cosine import CosineHead, unit_length
 
 
 def test_cosine_head_gives_scaled_cosines(rng):

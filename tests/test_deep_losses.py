@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
-from deep.heads import CosineHead
+from deep.heads.cosine import CosineHead
 from deep.losses import (
     arcface,
     asymmetric,

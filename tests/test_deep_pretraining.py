@@ -29,7 +29,8 @@ from features.audio import Clip
 from features.manifest import make_manifest, write_manifest
 
 SR = 8000
-SMALL = {"channels": [4, 4, 4], "hidden_size": 8, "n_mels": 16, "n_layers": 1}
+SMALL = {"channels": [4, 4, 4], "hidden_size": 8, "n_layers": 1}
+FRAMES = {"n_mels": 16}
 
 every_task = pytest.mark.parametrize("task", list_tasks())
 
@@ -41,7 +42,7 @@ def seeded():
 
 @pytest.fixture
 def network():
-    return create_backbone("crnn", n_classes=2, sr=SR, **SMALL)
+    return create_backbone("crnn", n_classes=2, sr=SR, frontend_params=FRAMES, **SMALL)
 
 
 @pytest.fixture
@@ -56,7 +57,8 @@ def sounds(rng):
 
 
 def small_settings(**options):
-    base = {"backbone_params": SMALL, "sr": SR, "max_seconds": 0.6, "epochs": 2, "batch_size": 4}
+    parts = {"backbone_params": SMALL, "frontend_params": FRAMES}
+    base = parts | {"sr": SR, "max_seconds": 0.6, "epochs": 2, "batch_size": 4}
     return PretrainingSettings(**{**base, "validation_fraction": 0.3, **options})
 
 
@@ -66,10 +68,10 @@ def draws_of(*seeds):
 
 def make_views(*n_frames, n_bands=16):
     """Frames that are all different, zero past each clip's end."""
-    shape = (len(n_frames), n_bands, max(n_frames))
+    shape = (len(n_frames), 1, n_bands, max(n_frames))
     frames = 1 + torch.arange(math.prod(shape), dtype=torch.float32).view(shape)
     for row, size in enumerate(n_frames):
-        frames[row, :, size:] = 0
+        frames[row, :, :, size:] = 0
     return Views(frames, torch.tensor(n_frames), torch.arange(len(n_frames)))
 
 
@@ -99,21 +101,22 @@ def test_frame_embeddings_end_in_the_clips_embedding(network):
 
 
 def test_a_patch_is_a_range_of_bands_by_a_stretch_of_time():
-    frames = torch.arange(24.0).view(1, 4, 6)
+    frames = torch.arange(48.0).view(1, 2, 4, 6)
     patches = PatchGrid(4, n_rows=2, patch_frames=3).cut(frames)
-    assert patches.shape == (1, 4, 2, 3)
-    assert patches[0, 1].tolist() == [[12, 13, 14], [18, 19, 20]]
-    assert patches[0, 2].tolist() == [[3, 4, 5], [9, 10, 11]]
+    assert patches.shape == (1, 4, 2, 2, 3)
+    assert patches[0, 1, 0].tolist() == [[12, 13, 14], [18, 19, 20]]
+    assert patches[0, 2, 0].tolist() == [[3, 4, 5], [9, 10, 11]]
+    assert patches[0, 1, 1].tolist() == [[36, 37, 38], [42, 43, 44]]
 
 
 def test_pasting_what_was_cut_changes_nothing_and_leaves_the_rest_alone():
-    frames = torch.arange(70.0).view(1, 7, 10)
+    frames = torch.arange(140.0).view(1, 2, 7, 10)
     grid = PatchGrid(7, n_rows=3, patch_frames=4)
     assert torch.equal(grid.paste(frames, grid.cut(frames)), frames)
     pasted = grid.paste(frames, torch.zeros_like(grid.cut(frames)))
-    assert (pasted[:, :6, :8] == 0).all()
-    assert torch.equal(pasted[:, 6:], frames[:, 6:])
-    assert torch.equal(pasted[:, :, 8:], frames[:, :, 8:])
+    assert (pasted[..., :6, :8] == 0).all()
+    assert torch.equal(pasted[..., 6:, :], frames[..., 6:, :])
+    assert torch.equal(pasted[..., 8:], frames[..., 8:])
 
 
 def test_only_whole_patches_of_valid_frames_are_asked_about():
@@ -144,7 +147,7 @@ def test_moved_patches_change_places_and_the_others_stay(network):
     assert torch.equal(stayed, answers == IN_PLACE)
     assert (answers == MOVED).sum() > 4
     for row in range(2):
-        assert sorted(before[row, :, 0, 0].tolist()) == sorted(after[row, :, 0, 0].tolist())
+        assert sorted(before[row, :, 0, 0, 0].tolist()) == sorted(after[row, :, 0, 0, 0].tolist())
 
 
 def test_foreign_patches_come_from_the_same_place_of_the_next_clip(network):
@@ -186,7 +189,7 @@ class Oracle(torch.nn.Module):
 
     def frame_embeddings(self, frames, n_frames):
         self.seen = frames
-        steps = self.whole.transpose(1, 2)
+        steps = self.whole[:, 0].transpose(1, 2)
         return steps, n_frames
 
 
@@ -204,7 +207,7 @@ def test_half_of_the_patches_are_hidden_and_only_they_count(masked):
     outcome = masked(oracle, views, draws_of(1, 2))
     hidden = oracle.seen != views.frames
     assert 0.4 < hidden[0].float().mean() < 0.6
-    assert not hidden[1, :, 40:].any()
+    assert not hidden[1, ..., 40:].any()
     assert outcome.loss == 0
     assert masked.judge(outcome.tallies)[0] == 1
 
@@ -213,7 +216,7 @@ def test_half_of_the_patches_are_hidden_and_only_they_count(masked):
 
 
 def test_chance_is_what_the_visible_cells_of_a_band_tell(masked):
-    frames = torch.arange(1.0, 17.0)[None, :, None].expand(1, 16, 64).clone()
+    frames = torch.arange(1.0, 17.0)[None, None, :, None].expand(1, 1, 16, 64).clone()
     views = Views(frames, torch.tensor([64]), torch.zeros(1, dtype=torch.int64))
     score, chance = masked.judge(masked(Oracle(0 * frames), views, draws_of(1)).tallies)
     assert (score, chance) == (0, pytest.approx(1))
@@ -234,8 +237,8 @@ def test_the_contrastive_loss_is_that_of_its_formula(network):
     task = create_task("contrastive", network, {"temperature": 0.5})
     task.projection = torch.nn.Identity()
     vectors = torch.nn.functional.normalize(torch.randn(4, 3), dim=1)
-    views = Views(vectors[:, :, None], torch.ones(4), torch.arange(2))
-    outcome = task(lambda frames, _: frames[:, :, 0], views, draws_of(1, 2, 3, 4))
+    views = Views(vectors[:, None, :, None], torch.ones(4), torch.arange(2))
+    outcome = task(lambda frames, _: frames[:, 0, :, 0], views, draws_of(1, 2, 3, 4))
     terms = []
     for row, partner in ((0, 2), (1, 3), (2, 0), (3, 1)):
         weights = {
@@ -384,9 +387,9 @@ def test_what_is_asked_is_learned(task, task_params, octaves, margin, rng):
             **SMALL,
             "channels": [8, 16, 16],
             "hidden_size": 32,
-            "hop_length": 256,
             "dropout": 0.0,
         },
+        frontend_params={**FRAMES, "hop_length": 256},
     )
     noisy = [sweep + 0.05 * rng.normal(size=len(t)) for sweep in sweeps]
     card = pretrain_backbone(noisy, settings=settings).card
@@ -489,8 +492,9 @@ def test_a_damaged_backbone_is_refused(name, content, message, saved):
 def test_a_training_starts_from_the_backbone_but_not_from_its_statistics(saved, network):
     path, backbone = saved
     head = {name: tensor.clone() for name, tensor in network.head.state_dict().items()}
-    options = {**SMALL, "channels": tuple(SMALL["channels"]), "head_dropout": 0.1}
-    card = load_pretrained_backbone(network, path, backbone="crnn", backbone_params=options, sr=SR)
+    options = {**SMALL, "channels": tuple(SMALL["channels"]), "dropout": 0.3}
+    parts = {"backbone": "crnn", "backbone_params": options, "frontend_params": FRAMES}
+    card = load_pretrained_backbone(network, path, settings=parts | {"sr": SR})
     assert same_weights(network.backbone, backbone.network.backbone)
     assert (network.frontend.mean == 0).all()
     assert (backbone.network.frontend.mean != 0).any()
@@ -504,7 +508,7 @@ def test_a_network_of_another_kind_is_refused(saved):
     with pytest.raises(
         ValueError, match=r"sr is 8000 there and 16000 here; .*hidden_size is 8 there and 'the def"
     ):
-        load_pretrained_backbone(network, path, backbone="crnn", backbone_params=None, sr=16000)
+        load_pretrained_backbone(network, path, settings={"backbone": "crnn", "sr": 16000})
 
 
 def test_a_classifier_starts_from_it_and_takes_statistics_from_its_own_clips(saved, sounds):
@@ -513,6 +517,7 @@ def test_a_classifier_starts_from_it_and_takes_statistics_from_its_own_clips(sav
     fitted = AudioBackboneClassifier(
         pretrained=path,
         backbone_params=SMALL,
+        frontend_params=FRAMES,
         sr=SR,
         epochs=1,
         learning_rate=1e-9,

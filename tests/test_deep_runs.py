@@ -34,7 +34,8 @@ QUICK = {
     "epochs": 12,
     "learning_rate": 1e-2,
     "validation_fraction": 0.0,
-    "backbone_params": {"n_fft": 512, "hop_length": 256, "n_mels": 16, "channels": (8, 8, 8)},
+    "backbone_params": {"channels": (8, 8, 8)},
+    "frontend_params": {"n_fft": 512, "hop_length": 256, "n_mels": 16},
     "device": "cpu",
 }
 

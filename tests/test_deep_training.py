@@ -24,7 +24,8 @@ from deep.training.step import Means, Part, cut_batch, take_step
 from deep.training_data import TrainingData
 
 SR = 8000
-SMALL = {"channels": (4, 8, 8), "n_fft": 512, "hop_length": 256, "n_mels": 32, "hidden_size": 8}
+SMALL = {"channels": (4, 8, 8), "hidden_size": 8}
+FRAMES = {"n_fft": 512, "hop_length": 256, "n_mels": 32}
 CLASSES = np.array(["high", "low"])
 
 
@@ -40,7 +41,7 @@ def _seeded_and_on_one_thread():
 
 def make_network(**options) -> nn.Module:
     torch.manual_seed(0)
-    return create_backbone("crnn", n_classes=2, sr=SR, **SMALL | options)
+    return create_backbone("crnn", n_classes=2, sr=SR, frontend_params=FRAMES, **SMALL | options)
 
 
 def make_data(rng, n_training=20, n_validation=8) -> TrainingData:
@@ -97,7 +98,7 @@ def step_in_parts(part: Part, n_parts: int, **settings) -> dict[str, torch.Tenso
             module.dropout = 0.0
     given = TrainingSettings(batch_size=8, **settings)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    means = Means(network, optimizer, make_losses().training, given, network.backbone)
+    means = Means(network, optimizer, make_losses().training, given, network.classify)
     cuts = cut_batch(np.arange(len(part.lengths)), n_parts)
     parts = iter([take_rows(part, cut) for cut in cuts])
     loss = take_step(means, parts, [len(cut) for cut in cuts], epoch=1, step=1)
@@ -152,19 +153,19 @@ def test_bfloat16_trains_close_to_float32(rng):
     assert losses[1] == pytest.approx(losses[0], abs=0.05)
 
 
-def test_the_backbone_is_compiled_on_request(rng, monkeypatch):
+def test_the_network_is_compiled_on_request(rng, monkeypatch):
     seen = []
 
-    def compile_nothing(module, **options):
-        seen.append((module, options))
-        return module
+    def compile_nothing(function, **options):
+        seen.append((function, options))
+        return function
 
     monkeypatch.setattr(torch, "compile", compile_nothing)
     network, data = make_network(), make_data(rng)
     train(network, data, epochs=1)
     assert seen == []
     train(network, data, epochs=1, compile=True)
-    assert seen == [(network.backbone, {"dynamic": True})]
+    assert seen == [(network.classify, {"dynamic": True})]
 
 
 @pytest.mark.slow
@@ -227,7 +228,7 @@ def test_what_comes_before_a_module_is_frozen_whole(rng):
     before = copy.deepcopy(network.state_dict())
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     settings = TrainingSettings()
-    means = Means(network, optimizer, make_losses().training, settings, network.backbone)
+    means = Means(network, optimizer, make_losses().training, settings, network.classify)
     take_step(means, iter([make_part(rng)]), [8], epoch=1, step=1)
     moved = {n for n, t in network.state_dict().items() if not torch.equal(t, before[n])}
     assert moved
@@ -359,7 +360,7 @@ def test_refreshed_statistics_are_those_of_the_batches(rng):
         means = []
         for waveforms, lengths in batches:
             frames, _ = network.frames(waveforms, lengths)
-            maps = network.backbone.blocks[0][:2](frames[:, None])
+            maps = network.backbone.blocks[0][:2](frames)
             means.append(maps.mean(dim=(0, 2, 3)))
     torch.testing.assert_close(norm.running_mean, torch.stack(means).mean(dim=0), rtol=0, atol=1e-5)
 

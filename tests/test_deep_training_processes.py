@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import soundfile
 import torch
 from torch import nn
 
@@ -18,12 +20,14 @@ from deep.training.processes import SharedStatistics, agree, gather_rows, share,
 
 ROOT = Path(__file__).resolve().parents[1]
 SR = 8000
-SMALL = {"channels": (4, 8, 8), "n_fft": 512, "hop_length": 256, "n_mels": 32, "hidden_size": 8}
+SMALL = {"channels": (4, 8, 8), "hidden_size": 8}
+FRAMES = {"n_fft": 512, "hop_length": 256, "n_mels": 32}
 
 
 def make_classifier(**settings) -> AudioBackboneClassifier:
     defaults = {
         "backbone_params": SMALL,
+        "frontend_params": FRAMES,
         "sr": SR,
         "epochs": 3,
         "max_seconds": 0.25,
@@ -85,15 +89,15 @@ def test_shared_statistics_are_those_of_one_process_that_saw_all_parts(rng, monk
     torch.testing.assert_close(variance, alone.running_var, rtol=0, atol=1e-6)
 
 
-def start_two(directory: Path) -> list[int]:
-    """Train in two processes and give their exit codes."""
+def start_two(*command: str) -> list[int]:
+    """Run a script in two processes that a launcher started, and give their exit codes."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     together = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     children = [
         subprocess.Popen(
-            [sys.executable, __file__, str(directory)],
+            [sys.executable, *command],
             cwd=ROOT,
             env={**os.environ, **together, "PYTHONPATH": str(ROOT), "RANK": str(rank)},
         )
@@ -105,7 +109,7 @@ def start_two(directory: Path) -> list[int]:
 # Two processes that import torch on two cores: more than ten seconds where they are busy.
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(tmp_path):
-    assert start_two(tmp_path) == [0, 0]
+    assert start_two(__file__, str(tmp_path)) == [0, 0]
     one = make_classifier().fit(*make_sounds())
     both = [pickle.loads((tmp_path / f"{rank}.pkl").read_bytes()) for rank in range(2)]
     for (name, first), second in zip(
@@ -120,6 +124,27 @@ def test_two_processes_learn_what_one_does(tmp_path):
     # Only the first process writes and reports.
     assert (tmp_path / "work" / "epoch_00003.json").exists()
     assert [(tmp_path / f"{rank}.log").read_text() for rank in range(2)] == ["123", ""]
+
+
+@pytest.mark.slow
+def test_a_run_of_two_processes_is_that_of_one(tmp_path):
+    for number, sound in enumerate(make_sounds()[0]):
+        soundfile.write(tmp_path / f"{number}.wav", 0.1 * sound, SR)
+    rows = [f"{n}.wav,{('low', 'high')[n % 2]},g{n // 4},{n // 4 % 2}" for n in range(36)]
+    (tmp_path / "m.csv").write_text("path,labels,group,fold\n" + "\n".join(rows))
+    settings = {"sr": SR, "epochs": 2, "accumulate": 2, "backbone_params.channels": "[4, 8, 8]"}
+    given = [f"--set={name}={value}" for name, value in settings.items()]
+    command = [
+        "cli.py", "train", str(tmp_path / "m.csv"), "--seconds", "0.25", "--jobs", "1", "--device",
+        "cpu", *given, "-o",
+    ]  # fmt: skip
+    assert start_two(*command, str(tmp_path / "two")) == [0, 0]
+    alone = [sys.executable, *command, str(tmp_path / "one")]
+    subprocess.run(alone, cwd=ROOT, check=True, timeout=240, capture_output=True)
+    one, two = (pd.read_parquet(tmp_path / name / "oof.parquet") for name in ("one", "two"))
+    assert one["clip_id"].tolist() == two["clip_id"].tolist()
+    np.testing.assert_allclose(one[["high", "low"]], two[["high", "low"]], rtol=0, atol=1e-4)
+    assert (tmp_path / "two" / "curves.png").is_file()
 
 
 def test_more_processes_than_parts_are_refused(monkeypatch):

@@ -20,7 +20,8 @@ from deep.training.clock import Clock
 
 ROOT = Path(__file__).resolve().parents[1]
 SR = 8000
-SMALL = {"channels": (4, 8, 8), "n_fft": 512, "hop_length": 256, "n_mels": 32, "hidden_size": 8}
+SMALL = {"channels": (4, 8, 8), "hidden_size": 8}
+FRAMES = {"n_fft": 512, "hop_length": 256, "n_mels": 32}
 
 # All that has a state: moving average, several kept epochs, a schedule that looks back, stages,
 # parts of batches, dropout, augmentation.
@@ -42,6 +43,7 @@ NEVER = 10**6
 def make_classifier(**settings) -> AudioBackboneClassifier:
     defaults = {
         "backbone_params": SMALL,
+        "frontend_params": FRAMES,
         "sr": SR,
         "epochs": 4,
         "max_seconds": 0.25,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from deep.frontends.log_mel import valid_mask
+from deep.frontends.padding import valid_mask
 
 
 @dataclass(frozen=True, slots=True)

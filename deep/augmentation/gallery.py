@@ -177,7 +177,7 @@ def _describe_options(step: Step) -> tuple[tuple[str, str, str, str], ...]:
 
 def _decibels(frontend: LogMelFrontend, frames: Tensor) -> np.ndarray:
     """Undo the standardisation of one clip's frames; what is masked becomes the mean."""
-    logs = frames[0] * frontend.std[:, None] + frontend.mean[:, None]
+    logs = frames[0, 0] * frontend.std[:, None] + frontend.mean[:, None]
     return (_DB * logs).numpy()
 
 

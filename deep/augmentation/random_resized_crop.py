@@ -12,7 +12,7 @@ from deep.augmentation.draws import Draws
 from deep.augmentation.options import option
 from deep.augmentation.registry import register_augmentation
 from deep.augmentation.step import FrameStep
-from deep.frontends.log_mel import valid_mask
+from deep.frontends.padding import valid_mask
 
 
 @register_augmentation("random_resized_crop")

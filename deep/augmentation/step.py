@@ -11,7 +11,7 @@ from torch import Tensor
 from deep.augmentation.batch import Batch
 from deep.augmentation.draws import Draws
 from deep.augmentation.options import option
-from deep.frontends.log_mel import valid_mask
+from deep.frontends.padding import valid_mask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

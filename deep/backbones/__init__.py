@@ -1,23 +1,29 @@
 """Backbones: registered network architectures; importing this package registers all of them."""
 
-from deep.backbones.cnn import create_cnn
-from deep.backbones.crnn import create_crnn
+from deep.backbones.backbone import Backbone
+from deep.backbones.cnn import ConvolutionalBackbone
+from deep.backbones.config import BackboneConfig
+from deep.backbones.crnn import ConvRecurrentBackbone
 from deep.backbones.network import AudioNetwork
 from deep.backbones.registry import (
-    BackboneConfig,
     create_backbone,
     get_backbone_config,
     list_backbones,
+    list_families,
     register_backbone,
+    register_family,
 )
 
 __all__ = [
     "AudioNetwork",
+    "Backbone",
     "BackboneConfig",
+    "ConvRecurrentBackbone",
+    "ConvolutionalBackbone",
     "create_backbone",
-    "create_cnn",
-    "create_crnn",
     "get_backbone_config",
     "list_backbones",
+    "list_families",
     "register_backbone",
+    "register_family",
 ]

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deep.backbones.network import AudioNetwork, Backbone
+from deep.backbones.backbone import Backbone
 from deep.backbones.pooling import create_pooling
 from deep.backbones.registry import BackboneConfig, register_backbone
-from deep.frontends.log_mel import LogMelFrontend, valid_mask
-from deep.heads import LinearHead
+from deep.frontends.frontend import Frontend
+from deep.frontends.padding import valid_mask
 
 # A step stands for 2 frames in the stem, and the pools of the blocks go on from there.
 STEM_STRIDE = (1, 2)
@@ -73,13 +73,24 @@ def _silence_end(maps: Tensor, n_steps: Tensor) -> Tensor:
     return maps * valid_mask(n_steps, maps.shape[-1], device=maps.device)[:, None, None, :]
 
 
+@register_backbone(
+    BackboneConfig(
+        name="cnn",
+        source="after the PANNs' CNNs (Kong et al., IEEE/ACM TASLP 28, 2020)",
+        licence="MIT",
+        sr=22050,
+        embedding_size=256,
+        frontend_params={"n_mels": 128},
+        head_params={"dropout": 0.2},
+    )
+)
 class ConvolutionalBackbone(Backbone):
     """Frames to embeddings; a clip's embedding does not depend on padding.
 
     Parameters
     ----------
-    n_bands : int
-        Rows of the input.
+    frontend : Frontend
+        What makes the frames.
     channels : sequence of int
         Output channels of the stem, a 5 x 5 convolution, and of each pair.
     embedding_size : int
@@ -92,7 +103,7 @@ class ConvolutionalBackbone(Backbone):
 
     def __init__(
         self,
-        n_bands: int,
+        frontend: Frontend,
         *,
         channels: Sequence[int] = (16, 32, 64, 128),
         embedding_size: int = 256,
@@ -100,19 +111,22 @@ class ConvolutionalBackbone(Backbone):
         dropout: float = 0.2,
     ) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(1, channels[0], 5, stride=STEM_STRIDE, padding=2, bias=False)
+        self.stem = nn.Conv2d(
+            frontend.n_channels, channels[0], 5, stride=STEM_STRIDE, padding=2, bias=False
+        )
         self.norm = nn.BatchNorm2d(channels[0])
         self.pairs = nn.ModuleList(
             ConvolutionPair(n_in, n_out, (2, 2)) for n_in, n_out in pairwise(channels)
         )
+        self.map_layer = f"pairs.{len(self.pairs) - 1}" if self.pairs else "stem"
         # channels_last more than doubles the speed of these convolutions on a processor.
         for module in (self.stem, self.pairs):
             module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        n_left = n_bands // 2 ** len(channels)
+        n_left = frontend.n_bands // 2 ** len(channels)
         if n_left < 1:
             raise ValueError(
                 f"{len(channels) - 1} pairs of convolutions need at least {2 ** len(channels)} "
-                f"bands, got {n_bands}: take fewer channels or more bands"
+                f"bands, got {frontend.n_bands}: take fewer channels or more bands"
             )
         self.projection = nn.Linear(channels[-1] * n_left, embedding_size)
         self.dropout = nn.Dropout(dropout)
@@ -125,7 +139,7 @@ class ConvolutionalBackbone(Backbone):
 
         Parameters
         ----------
-        frames : Tensor of shape (n_samples, n_bands, n_frames)
+        frames : Tensor of shape (n_samples, n_channels, n_bands, n_frames)
             Zero past each clip's last frame.
         n_frames : Tensor of shape (n_samples,), int64, on the CPU
             Valid frames of each clip, at least ``min_frames``.
@@ -140,7 +154,7 @@ class ConvolutionalBackbone(Backbone):
     def frame_embeddings(  # noqa: D102 - see Backbone
         self, frames: Tensor, n_frames: Tensor
     ) -> tuple[Tensor, Tensor]:
-        maps = frames[:, None].contiguous(memory_format=torch.channels_last)
+        maps = frames.contiguous(memory_format=torch.channels_last)
         n_steps = n_frames // STEM_STRIDE[1]
         # A step more may fit into the padding of a shorter clip beside a longer one.
         maps = self.stem(maps)[..., : int(n_steps.max())]
@@ -152,57 +166,3 @@ class ConvolutionalBackbone(Backbone):
         with torch.autocast(steps.device.type, enabled=False):
             steps = self.dropout(functional.relu(self.projection(steps)))
         return steps * valid_mask(n_steps, steps.shape[1], device=steps.device)[..., None], n_steps
-
-
-@register_backbone(
-    BackboneConfig(
-        name="cnn",
-        source="after the PANNs' CNNs (Kong et al., IEEE/ACM TASLP 28, 2020)",
-        licence="MIT",
-        sr=22050,
-        embedding_size=256,
-    )
-)
-def create_cnn(
-    *,
-    n_classes: int,
-    sr: int = 22050,
-    n_fft: int = 2048,
-    hop_length: int = 512,
-    n_mels: int = 128,
-    channels: Sequence[int] = (16, 32, 64, 128),
-    embedding_size: int = 256,
-    pooling: str = "attention",
-    dropout: float = 0.2,
-    head_dropout: float = 0.2,
-) -> AudioNetwork:
-    """Make a convolutional network over log-mel frames, which hears what sounds together.
-
-    Parameters
-    ----------
-    n_classes : int
-        Number of logits per row.
-    sr : int
-        Sampling rate in Hz.
-    n_fft, hop_length, n_mels : int
-        See `LogMelFrontend`.
-    channels, embedding_size, pooling, dropout
-        See `ConvolutionalBackbone`.
-    head_dropout : float
-        See `LinearHead`.
-
-    Returns
-    -------
-    AudioNetwork
-        About 560 thousand parameters.
-    """
-    frontend = LogMelFrontend(sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
-    backbone = ConvolutionalBackbone(
-        n_mels,
-        channels=channels,
-        embedding_size=embedding_size,
-        pooling=pooling,
-        dropout=dropout,
-    )
-    head = LinearHead(backbone.embedding_size, n_classes, dropout=head_dropout)
-    return AudioNetwork(frontend, backbone, head)

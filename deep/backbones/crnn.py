@@ -12,24 +12,34 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from deep.backbones.network import AudioNetwork, Backbone
+from deep.backbones.backbone import Backbone
 from deep.backbones.pooling import POOLINGS, create_pooling
 from deep.backbones.recurrence import read_sequences
 from deep.backbones.registry import BackboneConfig, register_backbone
-from deep.frontends.log_mel import LogMelFrontend, valid_mask
-from deep.heads import LinearHead
+from deep.frontends.frontend import Frontend
+from deep.frontends.padding import valid_mask
 
 # Pooling by the recurrence itself.
 LAST = "last"
 
 
+@register_backbone(
+    BackboneConfig(
+        name="crnn",
+        source="after the UrbanSound8K CRNN (github.com/ksanjeevan/crnn-audio-classification)",
+        licence="MIT",
+        sr=22050,
+        embedding_size=128,
+        frontend_params={"hop_length": 1024},
+    )
+)
 class ConvRecurrentBackbone(Backbone):
     """Frames to embeddings; a clip's embedding does not depend on padding.
 
     Parameters
     ----------
-    n_bands : int
-        Rows of the input.
+    frontend : Frontend
+        What makes the frames.
     channels : sequence of int
         Output channels of each convolution block.
     pools : sequence of (int, int)
@@ -50,7 +60,7 @@ class ConvRecurrentBackbone(Backbone):
 
     def __init__(
         self,
-        n_bands: int,
+        frontend: Frontend,
         *,
         channels: Sequence[int] = (32, 64, 64),
         pools: Sequence[tuple[int, int]] = ((2, 2), (2, 2), (4, 1)),
@@ -61,7 +71,8 @@ class ConvRecurrentBackbone(Backbone):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        blocks, n_in, self.min_frames = [], 1, 1
+        blocks, self.min_frames = [], 1
+        n_in, n_bands = frontend.n_channels, frontend.n_bands
         for n_out, pool in zip(channels, pools, strict=True):
             blocks.append(
                 nn.Sequential(
@@ -75,6 +86,7 @@ class ConvRecurrentBackbone(Backbone):
             )
             n_in, n_bands = n_out, n_bands // pool[0]
             self.min_frames *= pool[1]
+        self.map_layer = f"blocks.{len(blocks) - 1}"
         # channels_last more than doubles the speed of these convolutions on a processor.
         self.blocks = nn.ModuleList(blocks).to(  # type: ignore[call-overload]
             memory_format=torch.channels_last
@@ -101,7 +113,7 @@ class ConvRecurrentBackbone(Backbone):
 
         Parameters
         ----------
-        frames : Tensor of shape (n_samples, n_bands, n_frames)
+        frames : Tensor of shape (n_samples, n_channels, n_bands, n_frames)
             Zero past each clip's last frame.
         n_frames : Tensor of shape (n_samples,), int64, on the CPU
             Valid frames of each clip, at least ``min_frames``.
@@ -122,7 +134,7 @@ class ConvRecurrentBackbone(Backbone):
 
     def _read(self, frames: Tensor, n_frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Give the LSTM's states after all steps and after the last, and the number of steps."""
-        maps = frames[:, None].contiguous(memory_format=torch.channels_last)
+        maps = frames.contiguous(memory_format=torch.channels_last)
         for block, time_pool in zip(self.blocks, self.time_pools, strict=True):
             maps = block(maps)
             n_frames = n_frames // time_pool
@@ -134,63 +146,3 @@ class ConvRecurrentBackbone(Backbone):
         with torch.autocast(steps.device.type, enabled=False):
             states, final = read_sequences(self.lstm, steps, n_frames)
         return states, final, n_frames
-
-
-@register_backbone(
-    BackboneConfig(
-        name="crnn",
-        source="after the UrbanSound8K CRNN (github.com/ksanjeevan/crnn-audio-classification)",
-        licence="MIT",
-        sr=22050,
-        embedding_size=128,
-    )
-)
-def create_crnn(
-    *,
-    n_classes: int,
-    sr: int = 22050,
-    n_fft: int = 2048,
-    hop_length: int = 1024,
-    n_mels: int = 64,
-    channels: Sequence[int] = (32, 64, 64),
-    pools: Sequence[tuple[int, int]] = ((2, 2), (2, 2), (4, 1)),
-    hidden_size: int = 64,
-    n_layers: int = 2,
-    bidirectional: bool = True,
-    pooling: str = "last",
-    dropout: float = 0.1,
-    head_dropout: float = 0.3,
-) -> AudioNetwork:
-    """Make a convolutional-recurrent network over log-mel frames.
-
-    Parameters
-    ----------
-    n_classes : int
-        Number of logits per row.
-    sr : int
-        Sampling rate in Hz.
-    n_fft, hop_length, n_mels : int
-        See `LogMelFrontend`.
-    channels, pools, hidden_size, n_layers, bidirectional, pooling, dropout
-        See `ConvRecurrentBackbone`.
-    head_dropout : float
-        See `LinearHead`.
-
-    Returns
-    -------
-    AudioNetwork
-        About 320 thousand parameters.
-    """
-    frontend = LogMelFrontend(sr=sr, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels)
-    backbone = ConvRecurrentBackbone(
-        n_mels,
-        channels=channels,
-        pools=pools,
-        hidden_size=hidden_size,
-        n_layers=n_layers,
-        bidirectional=bidirectional,
-        pooling=pooling,
-        dropout=dropout,
-    )
-    head = LinearHead(backbone.embedding_size, n_classes, dropout=head_dropout)
-    return AudioNetwork(frontend, backbone, head)

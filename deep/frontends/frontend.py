@@ -1,4 +1,4 @@
-"""What every frontend promises."""
+"""What every frontend is: waveforms to frames."""
 
 from __future__ import annotations
 
@@ -13,8 +13,21 @@ class Frontend(nn.Module):
 
     Called as ``frontend(waveforms, lengths) -> (frames, n_frames)`` with waveforms of shape
     (n_samples, n_timepoints), zero past each clip's end, and lengths on the CPU; frames have the
-    shape (n_samples, n_bands, n_frames) and are zero past each clip's last one.
+    shape (n_samples, n_channels, n_bands, n_frames) and are zero past each clip's last one.
+
+    Attributes
+    ----------
+    sr : int
+        Sampling rate of the waveforms in Hz.
+    n_channels : int
+        Pictures of the same sound, such as three different features.
+    n_bands : int
+        Values per frame and channel.
     """
+
+    sr: int
+    n_channels: int
+    n_bands: int
 
     def min_timepoints(self, n_frames: int) -> int:
         """Give the shortest clip, in samples, that has a number of frames.

@@ -7,62 +7,20 @@ the same alone and beside longer ones; frames past a clip's end are exactly zero
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Self
-
 import torch
 from torch import Tensor
 
-from deep.frontends.frontend import Frontend
+from deep.frontends.level import scale_to_peak
+from deep.frontends.normalisation import NormalisedFrontend
+from deep.frontends.padding import reflect_ends
+from deep.frontends.power_scale import check_scale, scale_power
+from deep.frontends.registry import register_frontend
+
+PAD_MODES = ("constant", "reflect")
 
 
-def valid_mask(lengths: Tensor, size: int, *, device: torch.device | None = None) -> Tensor:
-    """Mark the valid positions of padded sequences.
-
-    Parameters
-    ----------
-    lengths : Tensor of shape (n_samples,), int64
-        Valid positions of each sequence.
-    size : int
-        Padded length.
-    device : torch.device or None
-        Where the mask is needed; None means where `lengths` lives.
-
-    Returns
-    -------
-    Tensor of shape (n_samples, size), bool
-        True before each sequence's end.
-    """
-    lengths = lengths.to(device) if device is not None else lengths
-    return torch.arange(size, device=lengths.device) < lengths[:, None]
-
-
-def scale_to_peak(waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Scale each waveform to a peak of one, and tell its level over its valid samples then.
-
-    Parameters
-    ----------
-    waveforms : Tensor of shape (n_samples, n_timepoints), float32
-        Zero past each clip's end.
-    lengths : Tensor of shape (n_samples,), int64
-        Valid samples of each waveform.
-
-    Returns
-    -------
-    scaled : Tensor of shape (n_samples, n_timepoints), float32
-        Scaled waveforms; silence stays silence.
-    rms : Tensor of shape (n_samples, 1), float32
-        Root mean square of each; one for silence.
-    """
-    # Not the level at once: the squares of a very quiet clip would underflow.
-    peak = waveforms.abs().amax(dim=1, keepdim=True)
-    scaled = waveforms / torch.where(peak > 0, peak, torch.ones_like(peak))
-    norm = torch.linalg.vector_norm(scaled, dim=1, keepdim=True)
-    rms = norm / lengths.to(waveforms.device).sqrt()[:, None]
-    return scaled, torch.where(rms > 0, rms, torch.ones_like(rms))
-
-
-class LogMelFrontend(Frontend):
+@register_frontend("log-mel")
+class LogMelFrontend(NormalisedFrontend):
     """Waveforms to standardised log-mel frames, independent of level and of padding.
 
     Each waveform is scaled to unit root mean square, so that a clip and the same clip times 0.1
@@ -85,8 +43,21 @@ class LogMelFrontend(Frontend):
     fmax : float or None
         Upper edge of the highest band in Hz; None means ``sr / 2``.
     floor : float
-        Power added before the logarithm. At unit root mean square white noise has a mel power of
+        Power of silence, see `scale`. At unit root mean square white noise has a mel power of
         about 10, so the default keeps some 40 dB below it and is exact on silence.
+    scale : {"log", "db", "power"}
+        ``log(mel + floor)``, ``10 log10(max(mel, floor))``, or the mel power itself.
+    normalisation : {"dataset", "sample", "channel", "none"}
+        See `NormalisedFrontend`.
+    scale_level : bool
+        Scale to unit root mean square first; otherwise the level stays in the frames.
+    pad_mode : {"constant", "reflect"}
+        Zeros beyond each clip's ends, or its mirror image.
+
+    Raises
+    ------
+    ValueError
+        If there is no such scale, normalisation or pad mode.
 
     Examples
     --------
@@ -95,13 +66,11 @@ class LogMelFrontend(Frontend):
     >>> waveforms = torch.zeros(2, 22050)
     >>> frames, n_frames = frontend(waveforms, torch.tensor([22050, 11025]))
     >>> tuple(frames.shape), n_frames.tolist()
-    ((2, 64, 44), [44, 22])
+    ((2, 1, 64, 44), [44, 22])
     """
 
     window: Tensor
     filters: Tensor
-    mean: Tensor
-    std: Tensor
 
     def __init__(
         self,
@@ -113,45 +82,91 @@ class LogMelFrontend(Frontend):
         fmin: float = 30.0,
         fmax: float | None = None,
         floor: float = 1e-3,
+        scale: str = "log",
+        normalisation: str = "dataset",
+        scale_level: bool = True,
+        pad_mode: str = "constant",
     ) -> None:
-        super().__init__()
+        super().__init__(
+            sr=sr,
+            n_channels=1,
+            n_bands=n_mels,
+            hop_length=hop_length,
+            normalisation=normalisation,
+            min_std=check_scale(scale, floor),
+        )
         from torchaudio.functional import melscale_fbanks
 
-        self.sr, self.n_fft, self.hop_length, self.n_mels = sr, n_fft, hop_length, n_mels
-        self.floor = floor
+        if pad_mode not in PAD_MODES:
+            raise ValueError(f"pad_mode must be one of {list(PAD_MODES)}, got {pad_mode!r}")
+        self.n_fft, self.n_mels = n_fft, n_mels
+        self.floor, self.scale = floor, scale
+        self.scale_level, self.pad_mode = scale_level, pad_mode
         filters = melscale_fbanks(
             n_fft // 2 + 1, fmin, fmax or sr / 2, n_mels, sr, norm="slaney", mel_scale="slaney"
         )
         # Made from the settings above, so kept out of the checkpoint.
         self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
         self.register_buffer("filters", filters.T.contiguous(), persistent=False)
-        self.register_buffer("mean", torch.zeros(n_mels))
-        self.register_buffer("std", torch.ones(n_mels))
 
-    def n_frames(self, lengths: Tensor) -> Tensor:
-        """Count the frames of clips of the given lengths.
+    def power(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the power spectrogram, and the level that is still in it.
 
         Parameters
         ----------
+        waveforms : Tensor of shape (n_samples, n_timepoints), float32
+            Zero past each clip's end.
         lengths : Tensor of shape (n_samples,), int64
-            Valid samples of each clip.
+            Valid samples of each waveform.
 
         Returns
         -------
-        Tensor of shape (n_samples,), int64
-            ``1 + lengths // hop_length``.
+        power : Tensor of shape (n_samples, n_fft // 2 + 1, n_frames), float32
+            Squared magnitudes.
+        level : Tensor of shape (n_samples, 1, 1), float32
+            What to divide powers by: their waveforms' mean square, or one if the level stays.
         """
-        return 1 + lengths // self.hop_length
+        if self.scale_level:
+            waveforms, rms = scale_to_peak(waveforms, lengths)
+        else:
+            rms = torch.ones_like(waveforms[:, :1])
+        reflected = self.pad_mode == "reflect"
+        if reflected:
+            waveforms = reflect_ends(waveforms, lengths, self.n_fft // 2)
+        spectrum = torch.stft(
+            waveforms,
+            self.n_fft,
+            self.hop_length,
+            window=self.window,
+            center=not reflected,
+            pad_mode="constant",
+            return_complex=True,
+        )
+        return spectrum.real.square() + spectrum.imag.square(), rms.square()[:, :, None]
 
-    def min_timepoints(self, n_frames: int) -> int:  # noqa: D102 - see Frontend
-        return max(1, (n_frames - 1) * self.hop_length)
+    def pool_to_mel(self, power: Tensor, level: Tensor) -> Tensor:
+        """Pool what `power` gives by the mel filters.
+
+        Parameters
+        ----------
+        power : Tensor of shape (n_samples, n_fft // 2 + 1, n_frames), float32
+            Squared magnitudes.
+        level : Tensor of shape (n_samples, 1, 1), float32
+            What to divide by.
+
+        Returns
+        -------
+        Tensor of shape (n_samples, n_mels, n_frames), float32
+            Mel powers. The level goes into these few rather than into all samples.
+        """
+        return self.filters @ power / level
 
     def mel_power(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
-        """Compute the mel power spectrogram of level-normalised waveforms.
+        """Compute the mel power spectrogram.
 
         Parameters
         ----------
-        waveforms : Tensor of shape (n_samples, n_timepoints)
+        waveforms : Tensor of shape (n_samples, n_timepoints), float32
             Zero past each clip's end.
         lengths : Tensor of shape (n_samples,), int64
             Valid samples of each waveform.
@@ -159,92 +174,10 @@ class LogMelFrontend(Frontend):
         Returns
         -------
         Tensor of shape (n_samples, n_mels, n_frames), float32
-            Equal to librosa's ``melspectrogram(pad_mode="constant")`` of each scaled waveform.
+            Equal to librosa's ``melspectrogram(pad_mode=...)`` of each scaled waveform.
         """
-        # bfloat16 has 8 bits of mantissa, far too few for a transform: float32 whatever autocast.
-        with torch.autocast(waveforms.device.type, enabled=False):
-            scaled, rms = scale_to_peak(waveforms.float(), lengths)
-            spectrum = torch.stft(
-                scaled,
-                self.n_fft,
-                self.hop_length,
-                window=self.window,
-                pad_mode="constant",
-                return_complex=True,
-            )
-            power = spectrum.real.square() + spectrum.imag.square()
-            # The level goes into the few mel powers rather than into all samples.
-            return self.filters @ power / rms.square()[:, :, None]
+        return self.pool_to_mel(*self.power(waveforms, lengths))
 
-    def log_mel(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
-        """Compute the log-mel spectrogram before standardising; see `mel_power`.
-
-        Parameters
-        ----------
-        waveforms : Tensor of shape (n_samples, n_timepoints)
-            Zero past each clip's end.
-        lengths : Tensor of shape (n_samples,), int64
-            Valid samples of each waveform.
-
-        Returns
-        -------
-        Tensor of shape (n_samples, n_mels, n_frames), float32
-            ``log(mel + floor)``.
-        """
-        return torch.log(self.mel_power(waveforms, lengths) + self.floor)
-
-    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute standardised log-mel frames.
-
-        Parameters
-        ----------
-        waveforms : Tensor of shape (n_samples, n_timepoints)
-            Zero past each clip's end.
-        lengths : Tensor of shape (n_samples,), int64
-            Valid samples of each waveform.
-
-        Returns
-        -------
-        frames : Tensor of shape (n_samples, n_mels, n_frames), float32
-            Zero past each clip's last frame.
-        n_frames : Tensor of shape (n_samples,), int64
-            Valid frames of each clip.
-        """
-        frames = self.log_mel(waveforms, lengths)
-        frames = (frames - self.mean[:, None]) / self.std[:, None]
-        n_frames = self.n_frames(lengths)
-        mask = valid_mask(n_frames, frames.shape[-1], device=frames.device)
-        return frames.masked_fill(~mask[:, None, :], 0.0), n_frames
-
-    @torch.no_grad()
-    def fit_statistics(self, batches: Iterable[tuple[Tensor, Tensor]]) -> Self:
-        """Set ``mean`` and ``std`` per mel band from training clips.
-
-        Parameters
-        ----------
-        batches : iterable of (waveforms, lengths)
-            Training clips only, as `forward` takes them.
-
-        Returns
-        -------
-        LogMelFrontend
-            Itself.
-        """
-        total = torch.zeros(self.n_mels, dtype=torch.float64)
-        total_squares = torch.zeros_like(total)
-        count = 0
-        for waveforms, lengths in batches:
-            frames = self.log_mel(waveforms, lengths)
-            n_frames = self.n_frames(lengths)
-            mask = valid_mask(n_frames, frames.shape[-1], device=frames.device)
-            valid = frames.double() * mask[:, None, :]
-            total += valid.sum(dim=(0, 2)).cpu()
-            total_squares += valid.square().sum(dim=(0, 2)).cpu()
-            count += int(n_frames.sum())
-        if count:
-            mean = total / count
-            variance = (total_squares / count - mean.square()).clamp_min(0)
-            self.mean.copy_(mean)
-            # A band that never moves (all-silent training clips) must not divide by zero.
-            self.std.copy_(variance.sqrt().clamp_min(1e-3))
-        return self
+    def raw_frames(self, waveforms: Tensor, lengths: Tensor) -> Tensor:  # noqa: D102 - see base
+        mel = self.mel_power(waveforms, lengths)
+        return scale_power(mel, scale=self.scale, floor=self.floor)[:, None]

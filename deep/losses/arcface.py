@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from deep.heads import COSINE_SCALE
+from deep.heads.cosine import COSINE_SCALE
 from deep.losses.cross_entropy import cross_entropy
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from deep.heads import unit_length
+from deep.heads.cosine import unit_length
 
 # A row is of one class from here: two mixed clips of a class sum to one but for rounding.
 ONE_CLASS = 0.999

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deep.augmentation.draws import Draws
-from deep.backbones.network import AudioNetwork, Backbone
-from deep.heads import unit_length
+from deep.backbones.backbone import Backbone
+from deep.backbones.network import AudioNetwork
+from deep.heads.cosine import unit_length
 from deep.pretraining.pretext import Outcome, PretextTask, Views, tally
 
 PROJECTION_SIZE = 128

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deep.augmentation.draws import Draws
-from deep.backbones.network import AudioNetwork, Backbone
-from deep.frontends.log_mel import valid_mask
+from deep.backbones.backbone import Backbone
+from deep.backbones.network import AudioNetwork
+from deep.frontends.padding import valid_mask
 from deep.pretraining.patch_grid import PatchGrid, draw_each
-from deep.pretraining.pretext import Outcome, PretextTask, Views, count_bands, tally
+from deep.pretraining.pretext import Outcome, PretextTask, Views, tally
 
 DECODER_SIZE = 256
 
@@ -62,23 +63,24 @@ class MaskedSpectrogram(PretextTask):
                 f"{mask_share!r} and {patch_steps!r}"
             )
         backbone, self.mask_share = network.backbone, mask_share
-        self.n_bands, self.frames_per_step = count_bands(network), backbone.frames_per_step
+        self.n_channels, self.n_bands = network.frontend.n_channels, network.frontend.n_bands
+        self.frames_per_step = backbone.frames_per_step
         self.grid = PatchGrid(self.n_bands, n_rows, patch_steps * self.frames_per_step)
         self.decoder = nn.Sequential(
             nn.Linear(backbone.frame_embedding_size, DECODER_SIZE),
             nn.GELU(),
-            nn.Linear(DECODER_SIZE, self.n_bands * self.frames_per_step),
+            nn.Linear(DECODER_SIZE, self.n_channels * self.n_bands * self.frames_per_step),
         )
 
     def forward(self, backbone: Backbone, views: Views, draws: Draws) -> Outcome:  # noqa: D102
         frames, longest = views.frames.float(), views.frames.shape[-1]
         valid = self.grid.valid(views.n_frames, longest)
         marked = valid & (draw_each(draws, valid.shape[1]) < self.mask_share)
-        hidden = self.grid.cells(marked.to(frames.device), longest)
+        hidden = self.grid.cells(marked.to(frames.device), longest).expand_as(frames)
         steps, _ = backbone.frame_embeddings(frames.masked_fill(hidden, 0.0), views.n_frames)
         predicted = self.decoder(steps).float()
-        predicted = predicted.unflatten(2, (self.frames_per_step, self.n_bands))
-        predicted = predicted.flatten(1, 2).transpose(1, 2)
+        shape = (self.frames_per_step, self.n_channels, self.n_bands)
+        predicted = predicted.unflatten(2, shape).flatten(1, 2).permute(0, 2, 3, 1)
         # A backbone drops the last frames where they do not fill a step; no patch holds them.
         predicted = functional.pad(predicted, (0, longest - predicted.shape[-1]))
         errors = (predicted - frames).square() * hidden
@@ -99,8 +101,8 @@ class MaskedSpectrogram(PretextTask):
 def _errors_of_means(views: Views, hidden: Tensor) -> Tensor:
     """Sum the squared errors of one who says the mean of the visible cells of the band."""
     frames = views.frames.float()
-    inside = valid_mask(views.n_frames, frames.shape[-1], device=frames.device)[:, None, :]
+    inside = valid_mask(views.n_frames, frames.shape[-1], device=frames.device)[:, None, None, :]
     visible = inside & ~hidden
-    count = visible.sum(dim=2, keepdim=True)
-    means = (frames * visible).sum(dim=2, keepdim=True) / count.clamp_min(1)
+    count = visible.sum(dim=3, keepdim=True)
+    means = (frames * visible).sum(dim=3, keepdim=True) / count.clamp_min(1)
     return ((means - frames) * hidden).square().sum()

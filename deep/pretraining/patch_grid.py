@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from deep.augmentation.draws import Draws
-from deep.frontends.log_mel import valid_mask
+from deep.frontends.padding import valid_mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +49,15 @@ class PatchGrid:
 
         Parameters
         ----------
-        frames : Tensor of shape (n_samples, n_bands, n_frames)
+        frames : Tensor of shape (n_samples, n_channels, n_bands, n_frames)
             Frames.
 
         Returns
         -------
-        Tensor of shape (n_samples, n_patches, patch_bands, patch_frames)
+        Tensor of shape (n_samples, n_patches, n_channels, patch_bands, patch_frames)
             Copies.
         """
-        blocks = self._blocks(frames).permute(0, 3, 1, 2, 4)
+        blocks = self._blocks(frames).permute(0, 4, 2, 1, 3, 5)
         return blocks.reshape(len(frames), -1, *blocks.shape[3:])
 
     def paste(self, frames: Tensor, patches: Tensor) -> Tensor:
@@ -65,29 +65,29 @@ class PatchGrid:
 
         Parameters
         ----------
-        frames : Tensor of shape (n_samples, n_bands, n_frames)
+        frames : Tensor of shape (n_samples, n_channels, n_bands, n_frames)
             Frames; left as they are.
-        patches : Tensor of shape (n_samples, n_patches, patch_bands, patch_frames)
+        patches : Tensor of shape (n_samples, n_patches, n_channels, patch_bands, patch_frames)
             New patches.
 
         Returns
         -------
-        Tensor of shape (n_samples, n_bands, n_frames)
+        Tensor of shape (n_samples, n_channels, n_bands, n_frames)
             Frames; what is in no patch is as before.
         """
         frames = frames.clone()
         blocks = self._blocks(frames)
-        n_samples, n_rows, _, n_columns, _ = blocks.shape
+        n_samples, _, n_rows, _, n_columns, _ = blocks.shape
         pasted = patches.view(n_samples, n_columns, n_rows, *patches.shape[2:])
-        blocks.copy_(pasted.permute(0, 2, 3, 1, 4))
+        blocks.copy_(pasted.permute(0, 3, 2, 4, 1, 5))
         return frames
 
     def _blocks(self, frames: Tensor) -> Tensor:
-        """View frames as (n_samples, n_rows, patch_bands, n_columns, patch_frames)."""
+        """View frames as (n_samples, n_channels, n_rows, patch_bands, n_columns, patch_frames)."""
         height, width = self.n_bands // self.n_rows, self.patch_frames
         n_columns = frames.shape[-1] // width
-        inside = frames[:, : self.n_rows * height, : n_columns * width]
-        return inside.unflatten(2, (n_columns, width)).unflatten(1, (self.n_rows, height))
+        inside = frames[:, :, : self.n_rows * height, : n_columns * width]
+        return inside.unflatten(3, (n_columns, width)).unflatten(2, (self.n_rows, height))
 
     def cells(self, marked: Tensor, n_frames: int) -> Tensor:
         """Mark the cells of patches.
@@ -101,14 +101,14 @@ class PatchGrid:
 
         Returns
         -------
-        Tensor of shape (n_samples, n_bands, n_frames), bool
+        Tensor of shape (n_samples, 1, n_bands, n_frames), bool
             True inside of marked patches.
         """
         empty = torch.zeros(
-            len(marked), self.n_bands, n_frames, dtype=torch.bool, device=marked.device
+            len(marked), 1, self.n_bands, n_frames, dtype=torch.bool, device=marked.device
         )
         height, width = self.n_bands // self.n_rows, self.patch_frames
-        return self.paste(empty, marked[:, :, None, None].expand(-1, -1, height, width))
+        return self.paste(empty, marked[:, :, None, None, None].expand(-1, -1, 1, height, width))
 
     def valid(self, n_frames: Tensor, longest: int) -> Tensor:
         """Mark the patches that lie inside of each clip.

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from deep.augmentation.draws import Draws
-from deep.backbones.network import AudioNetwork, Backbone
+from deep.backbones.backbone import Backbone
+from deep.backbones.network import AudioNetwork
 from deep.pretraining.patch_grid import PatchGrid, draw_each
-from deep.pretraining.pretext import Outcome, PretextTask, Views, count_bands, tally
+from deep.pretraining.pretext import Outcome, PretextTask, Views, tally
 
 DECODER_SIZE = 128
 
@@ -69,7 +70,9 @@ class ShuffledPatches(PretextTask):
         self.moved_share, self.foreign_share = shares
         self.n_rows, self.patch_steps = n_rows, patch_steps
         backbone = network.backbone
-        self.grid = PatchGrid(count_bands(network), n_rows, patch_steps * backbone.frames_per_step)
+        self.grid = PatchGrid(
+            network.frontend.n_bands, n_rows, patch_steps * backbone.frames_per_step
+        )
         self.decoder = nn.Sequential(
             nn.Linear(patch_steps * backbone.frame_embedding_size, DECODER_SIZE),
             nn.GELU(),
@@ -103,7 +106,7 @@ class ShuffledPatches(PretextTask):
 
         Returns
         -------
-        frames : Tensor of shape (n_samples, n_bands, n_frames)
+        frames : Tensor of shape (n_samples, n_channels, n_bands, n_frames)
             With patches shuffled.
         answers : Tensor of shape (n_samples, n_patches), int64, on the CPU
             ``IN_PLACE``, ``MOVED``, ``FOREIGN`` or ``OUTSIDE``.
@@ -119,8 +122,8 @@ class ShuffledPatches(PretextTask):
         moved &= moved.sum(dim=1, keepdim=True) > 1
         patches = self.grid.cut(frames)
         sources = _change_places(moved, ranks).to(patches.device)
-        shuffled = patches.gather(1, sources[:, :, None, None].expand_as(patches))
-        others = foreign.to(patches.device)[:, :, None, None]
+        shuffled = patches.gather(1, sources[:, :, None, None, None].expand_as(patches))
+        others = foreign.to(patches.device)[:, :, None, None, None]
         shuffled = torch.where(others, patches.roll(-1, dims=0), shuffled)
         answers = torch.full(valid.shape, IN_PLACE)
         answers[moved], answers[foreign], answers[~valid] = MOVED, FOREIGN, OUTSIDE

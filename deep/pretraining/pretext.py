@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from deep.augmentation.draws import Draws
-from deep.backbones.network import AudioNetwork, Backbone
+from deep.backbones.backbone import Backbone
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Views:
 
     Parameters
     ----------
-    frames : Tensor of shape (n_views * n_clips, n_bands, n_frames)
+    frames : Tensor of shape (n_views * n_clips, n_channels, n_bands, n_frames)
         The first view of all clips, then the second of all. Zero past each view's last frame.
     n_frames : Tensor of shape (n_views * n_clips,), int64, on the CPU
         Valid frames of each.
@@ -113,25 +113,6 @@ class PretextTask(nn.Module):
             If a task does not say.
         """
         raise NotImplementedError(f"{type(self).__name__} must define judge")
-
-
-def count_bands(network: AudioNetwork) -> int:
-    """Find how many bands a network's frames have.
-
-    Parameters
-    ----------
-    network : AudioNetwork
-        On any device.
-
-    Returns
-    -------
-    int
-        Bands.
-    """
-    length = network.min_timepoints
-    silence = torch.zeros(1, length, device=next(network.parameters()).device)
-    with torch.no_grad():
-        return network.frames(silence, torch.tensor([length]))[0].shape[1]
 
 
 def tally(*sums: Tensor | int) -> Tensor:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
+from deep.backbones.earlier import name_parts
 from deep.backbones.network import AudioNetwork
 from deep.backbones.registry import create_backbone
 from deep.checkpoint import CARD_NAME, CheckpointFormat, read_checkpoint, write_checkpoint
 from deep.clips import WaveformStore, check_clips
+from deep.heads.head import NoHead
 from deep.inference import forward_clips, reproducible_arithmetic
 
 PRETRAINED = CheckpointFormat(
@@ -37,7 +38,8 @@ class PretrainedBackbone:
     network : AudioNetwork
         Without a head: its logits are its embeddings.
     card : dict
-        JSON-able. ``backbone``, ``backbone_params``, ``sr`` and ``max_seconds`` make the network;
+        JSON-able. ``backbone``, ``backbone_params``, ``frontend``, ``frontend_params``, ``sr``
+        and ``architecture`` make the network, which hears ``max_seconds`` at once;
         the other settings, ``history`` (see `learn`), ``score_name``, ``stopped_by`` and
         ``best_epoch`` tell how it learned; ``failures`` lists clips that could not be read.
         ``trained_on`` tells of the clips that it saw: ``clip_ids``, ``clip_ids_sha256``,
@@ -104,7 +106,8 @@ class PretrainedBackbone:
         directory : path-like
             Made if it is not there.
         """
-        write_checkpoint(directory, self.network, self.card, form=PRETRAINED)
+        card = {**self.card, "architecture": self.network.backbone.architecture}
+        write_checkpoint(directory, self.network, card, form=PRETRAINED)
 
     @classmethod
     def load(cls, directory: str | PathLike[str]) -> PretrainedBackbone:
@@ -127,7 +130,8 @@ class PretrainedBackbone:
         """
         card, weights = read_checkpoint(directory, form=PRETRAINED)
         try:
-            network = create_headless(card["backbone"], card["backbone_params"], sr=card["sr"])
+            card = name_parts(card)
+            network = create_headless(card)
             network.load_state_dict(weights)
         except (RuntimeError, TypeError) as exc:
             raise ValueError(f"{directory} does not fit this version: {exc}") from exc
@@ -154,23 +158,27 @@ def is_pretrained(directory: str | PathLike[str]) -> bool:
     return isinstance(card, dict) and card.get("format") == PRETRAINED.name
 
 
-def create_headless(name: str, options: Mapping[str, Any], *, sr: int) -> AudioNetwork:
+def create_headless(settings: Mapping[str, Any]) -> AudioNetwork:
     """Make a network whose logits are its embeddings.
 
     Parameters
     ----------
-    name : str
-        A backbone's name.
-    options : mapping
-        Its options.
-    sr : int
-        Sampling rate in Hz.
+    settings : mapping
+        ``backbone``, ``sr`` and, if there are any, ``backbone_params``, ``frontend``,
+        ``frontend_params`` and ``architecture``.
 
     Returns
     -------
     AudioNetwork
         Untrained.
     """
-    network = create_backbone(name, n_classes=1, sr=sr, **options)
-    network.head = nn.Identity()
-    return network
+    return create_backbone(
+        settings["backbone"],
+        n_classes=1,
+        sr=settings["sr"],
+        frontend=settings.get("frontend"),
+        frontend_params=settings.get("frontend_params"),
+        head=NoHead(),
+        architecture=settings.get("architecture"),
+        **settings["backbone_params"],
+    )

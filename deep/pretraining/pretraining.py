@@ -117,7 +117,7 @@ def pretrain_backbone(
 
 
 def _create_learner(settings: PretrainingSettings) -> Learner:
-    network = create_headless(settings.backbone, settings.backbone_params, sr=settings.sr)
+    network = create_headless(asdict(settings))
     return Learner(network, create_task(settings.task, network, settings.task_params))
 
 

@@ -27,6 +27,10 @@ class PretrainingSettings:
         A name from `list_backbones`.
     backbone_params : mapping
         Options of the backbone.
+    frontend : str or None
+        A name from `list_frontends`; None means the backbone's.
+    frontend_params : mapping
+        Options of the frontend.
     sr : int
         Sampling rate in Hz that the network works at.
     max_seconds : float
@@ -61,6 +65,8 @@ class PretrainingSettings:
     task_params: Mapping[str, Any] = field(default_factory=dict)
     backbone: str = "crnn"
     backbone_params: Mapping[str, Any] = field(default_factory=dict)
+    frontend: str | None = None
+    frontend_params: Mapping[str, Any] = field(default_factory=dict)
     sr: int = 22050
     max_seconds: float = 2.0
     epochs: int = 50

@@ -14,9 +14,7 @@ def load_pretrained_backbone(
     network: AudioNetwork,
     path: str | PathLike[str],
     *,
-    backbone: str,
-    backbone_params: Mapping[str, Any] | None,
-    sr: int,
+    settings: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Put pre-trained weights into a network that is about to be trained.
 
@@ -32,12 +30,9 @@ def load_pretrained_backbone(
         Changed in place; its head stays as it is.
     path : path-like
         What `PretrainedBackbone.save` wrote.
-    backbone : str
-        The network's backbone.
-    backbone_params : mapping or None
-        Its options; None means the defaults.
-    sr : int
-        Its sampling rate in Hz.
+    settings : mapping
+        What the network was made by: ``backbone``, ``backbone_params``, ``frontend``,
+        ``frontend_params`` and ``sr``; others do not matter.
 
     Returns
     -------
@@ -52,9 +47,7 @@ def load_pretrained_backbone(
         options; all differences at once.
     """
     pretrained = PretrainedBackbone.load(path)
-    wanted = {"backbone": backbone, "sr": sr, **_lasting(backbone_params)}
-    card = pretrained.card
-    found = {"backbone": card["backbone"], "sr": card["sr"], **_lasting(card["backbone_params"])}
+    wanted, found = _describe(settings), _describe(pretrained.card)
     different = [
         f"{name} is {found.get(name, 'the default')!r} there and "
         f"{wanted.get(name, 'the default')!r} here"
@@ -68,7 +61,18 @@ def load_pretrained_backbone(
     network.backbone.load_state_dict(pretrained.network.backbone.state_dict())
     learned = dict(pretrained.network.frontend.named_parameters())
     network.frontend.load_state_dict({k: v.detach() for k, v in learned.items()}, strict=False)
-    return card
+    return pretrained.card
+
+
+def _describe(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Name what a backbone's weights depend on."""
+    parts = {
+        name: value
+        for key in ("backbone_params", "frontend_params")
+        for name, value in _lasting(settings.get(key)).items()
+    }
+    named = {key: settings.get(key) for key in ("backbone", "frontend", "sr")}
+    return {name: value for name, value in named.items() if value is not None} | parts
 
 
 def _lasting(options: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from deep.runs.folder import HELD_OUT, HISTORY, NETWORK
 from deep.runs.rows import RunRows
 from deep.runs.teacher import soften
 from deep.training.logs import TENSORBOARD_NAME, write_history
+from deep.training.processes import agree, process_number
 from features.audio import Clip
 from features.holding import holding
 from features.replacing import replacing
@@ -82,10 +84,34 @@ def train_fold(task: FoldTask) -> None:
         If the labels of the rows that are left cannot be learned.
     """
     # A worker may outlive the process that was killed: it ends its fold before another one looks.
-    with holding(task.work / task.name):
-        if not task.is_done:
+    with held_by_first(task.work / task.name):
+        if not agree(task.is_done):
             _train(task)
-        shutil.rmtree(task.checkpoints, ignore_errors=True)
+        if process_number() == 0:
+            shutil.rmtree(task.checkpoints, ignore_errors=True)
+
+
+@contextmanager
+def held_by_first(path: Path, tell: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Hold a path, by the first of the processes that train together.
+
+    Parameters
+    ----------
+    path : Path
+        What nobody else may touch meanwhile.
+    tell : callable or None
+        Called with a sentence when another run is waited for.
+
+    Yields
+    ------
+    None
+        Once it is held; in other processes, at once.
+    """
+    if process_number() > 0:
+        yield
+        return
+    with holding(path, tell=tell):
+        yield
 
 
 def _train(task: FoldTask) -> None:
@@ -98,8 +124,10 @@ def _train(task: FoldTask) -> None:
     if task.fold is None and held_out.any():
         given["validation"], learned = held_out, np.ones(len(clips), dtype=bool)
     if task.teacher is not None:
-        given["soft_targets"] = _ask_teacher(
-            task, task.teacher, list(clips[learned]), rows.truth[learned]
+        given["soft_targets"] = agree(
+            _ask_teacher(task, task.teacher, list(clips[learned]), rows.truth[learned])
+            if process_number() == 0
+            else None
         )
     classifier.fit(
         list(clips[learned]),
@@ -108,6 +136,8 @@ def _train(task: FoldTask) -> None:
         work_dir=task.checkpoints,
         **given,
     )
+    if process_number() > 0:
+        return
     probabilities = pd.DataFrame(columns=rows.classes, dtype=np.float32)
     if held_out.any():
         found = classifier.predict_proba(list(clips[held_out]))

@@ -7,6 +7,7 @@ the stack makes them.
 
 from __future__ import annotations
 
+import json
 import platform
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -19,13 +20,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from deep.backbones.registry import get_backbone_config
+from deep.backbones.registry import check_backbone
 from deep.classifier import AudioBackboneClassifier
 from deep.inference import resolve_device
 from deep.losses.registry import list_losses
 from deep.preparation import check_settings
 from deep.pretraining.pretrained import PretrainedBackbone
-from deep.runs.fold_training import FoldTask, train_fold
+from deep.runs.fold_training import FoldTask, held_by_first, train_fold
 from deep.runs.folder import (
     CARD,
     CLIPS,
@@ -49,8 +50,8 @@ from deep.runs.rows import RunRows, take_rows
 from deep.runs.teacher import check_teacher
 from deep.runs.watching import watching
 from deep.training.fingerprint import hash_data
+from deep.training.processes import agree, joined_processes, n_processes, process_number
 from features.folds import hash_folds
-from features.holding import holding
 from features.manifest import Manifest
 from features.replacing import replacing
 from features.table import hash_clip_ids
@@ -131,30 +132,33 @@ def train_run(
     model = AudioBackboneClassifier(**_check_names(parameters))
     _check_settings(model, output, teacher)
     described = _describe(model, manifest, folds=folds, task=task, minutes=minutes, teacher=teacher)
-    with holding(output, tell=tell):
-        if (finished := read_finished(output, described)) is not None:
+    # Other processes of a launcher compute their share of each step; the first one keeps the run.
+    with joined_processes(), held_by_first(output, tell):
+        first = process_number() == 0
+        if (finished := agree(read_finished(output, described) if first else None)) is not None:
             return finished
-        work = open_work(output, described)
+        work = agree(open_work(output, described) if first else None)
         parameters.setdefault("cache_dir", str(work / SOUND))
-        rows = take_rows(
-            manifest, folds=folds, task=task, sr=model.sr, cache_dir=parameters["cache_dir"],
-            n_jobs=n_jobs, seed=seed,
+        rows = agree(
+            take_rows(
+                manifest, folds=folds, task=task, sr=model.find_sr(),
+                cache_dir=parameters["cache_dir"], n_jobs=n_jobs, seed=seed,
+            ) if first else None
         )  # fmt: skip
         if teacher is not None:
             check_teacher(Path(teacher), rows)
-        settle_rows(work, clip_ids=rows.clip_ids, folds=rows.folds)
         n_at_once = _at_once(model, n_jobs)
         tasks = _plan(rows, parameters, work, minutes, teacher, n_at_once)
-        with watching(tasks, model.epochs, progress):
+        if first:
+            settle_rows(work, clip_ids=rows.clip_ids, folds=rows.folds)
+        with watching(tasks, model.epochs, progress if first else None):
             _train(tasks, n_at_once)
-        card = _finish(tasks, rows, model, work)
-        card |= {"seed": seed, "command": command}
-        # Of the networks themselves: some may have been trained before a kill.
-        curves = [pd.read_csv(each.work / each.name / HISTORY) for each in tasks]
-        card["minutes"] = round(sum(curve["seconds"].iloc[-1] for curve in curves) / 60, 2)
-        write_json(work / CARD, card)
-        publish(work, output)
-        return card
+        card = None
+        if first:
+            card = _finish(tasks, rows, model, work) | {"seed": seed, "command": command}
+            write_json(work / CARD, card)
+            publish(work, output)
+        return agree(card)
 
 
 def _check_names(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -169,7 +173,7 @@ def _check_settings(
 ) -> None:
     """Raise for what can be known to be wrong before a clip is decoded."""
     check_settings(model, work_folder(output))
-    get_backbone_config(model.backbone)
+    check_backbone(model.backbone)
     if model.loss not in ("auto", *list_losses()):
         raise ValueError(f"loss must be one of {['auto', *list_losses()]}, got {model.loss!r}")
     if teacher is not None and read_card(Path(teacher)) is None:
@@ -202,8 +206,8 @@ def _describe(
 
 
 def _at_once(model: AudioBackboneClassifier, n_jobs: int | None) -> int:
-    """Trainings share a processor well, a GPU badly."""
-    if resolve_device(model.device).type != "cpu":
+    """Trainings share a processor well, a GPU badly, and one of many processes not at all."""
+    if resolve_device(model.device).type != "cpu" or n_processes() > 1:
         return 1
     return int(joblib.effective_n_jobs(n_jobs or 1))
 
@@ -228,8 +232,10 @@ def _plan(
 
 
 def _train(tasks: Sequence[FoldTask], n_at_once: int) -> None:
-    waiting = [task for task in tasks if not task.is_done]
-    with joblib.Parallel(n_jobs=min(n_at_once, max(1, len(waiting)))) as parallel:
+    waiting = agree([task for task in tasks if not task.is_done])
+    n_at_once = min(n_at_once, max(1, len(waiting)))
+    # In this very process where there is one at a time: it may be one of many that train together.
+    with joblib.Parallel(n_jobs=n_at_once) as parallel:
         parallel(joblib.delayed(train_fold)(task) for task in waiting)
 
 
@@ -252,6 +258,9 @@ def _finish(
     for left in [work / SOUND, *(task.checkpoints for task in tasks)]:
         shutil.rmtree(left, ignore_errors=True)
     n_folds = len(tasks) if has_folds else 0
+    network = json.loads((work / tasks[0].name / CARD).read_text(encoding="utf-8"))
+    # Of the networks themselves: some may have been trained before a kill.
+    curves = [pd.read_csv(each.work / each.name / HISTORY) for each in tasks]
     return {
         "schema": SCHEMA,
         "schema_version": SCHEMA_VERSION,
@@ -261,6 +270,8 @@ def _finish(
         "n_folds": n_folds,
         "n_clips": len(rows.clip_ids),
         "n_failures": len(rows.failures),
+        "n_parameters": network["n_parameters"],
+        "minutes": round(sum(curve["seconds"].iloc[-1] for curve in curves) / 60, 2),
         "clip_ids_sha256": hash_clip_ids(rows.clip_ids),
         "folds_sha256": hash_folds(rows.clip_ids, rows.parts),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},

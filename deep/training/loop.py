@@ -96,8 +96,10 @@ def train_network(
     state = TrainingState.begin(network, settings)
     if checkpoints is None or not checkpoints.restore(state, clock):
         clock.begin()
-    embed = torch.compile(network.backbone, dynamic=True) if settings.compile else network.backbone
-    means = Means(network, state.optimizer, losses.training, settings, embed)
+    classify = network.classify
+    if settings.compile:
+        classify = torch.compile(classify, dynamic=True)
+    means = Means(network, state.optimizer, losses.training, settings, classify)
     record, first = state.record, process_number() == 0
     while not record.stopped_by:
         entry = train_epoch(

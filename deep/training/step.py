@@ -16,7 +16,7 @@ from deep.training.randomness import seed_part
 from deep.training.settings import TrainingSettings
 from deep.weighting import weighted_loss
 
-Embed = Callable[[Tensor, Tensor], Tensor]
+Classify = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,15 @@ class Means:
         Of logits, targets and embeddings.
     settings : TrainingSettings
         How.
-    embed : callable
-        The network's backbone, compiled or not.
+    classify : callable
+        The network's own, compiled or not.
     """
 
     network: AudioNetwork
     optimizer: torch.optim.Optimizer
     loss: Loss
     settings: TrainingSettings
-    embed: Embed
+    classify: Classify
 
 
 def cut_batch(batch: np.ndarray, n_parts: int) -> list[np.ndarray]:
@@ -164,6 +164,5 @@ def _loss_of_part(means: Means, part: Part, generator: Generator) -> Tensor:
             frames, n_frames, targets = augmentation.on_frames(
                 frames, n_frames, targets, generator=generator
             )
-        embeddings = means.embed(frames, n_frames)
-        logits = network.head(embeddings)
+        logits, embeddings = means.classify(frames, n_frames)
     return weighted_loss(means.loss, logits.float(), targets, embeddings.float(), part.weights)

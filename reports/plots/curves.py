@@ -136,6 +136,51 @@ def plot_histories(
     return figure
 
 
+def plot_trial_curves(
+    trials: Mapping[str, Sequence[Sequence[Mapping[str, Any]]]],
+    *,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw how several ways of training compare epoch by epoch, on what they did not learn from.
+
+    Parameters
+    ----------
+    trials : mapping of str to sequence of sequences of mappings
+        Trial -> its trainings, such as one a fold; see `plot_histories`.
+    ax : Axes, optional
+        Where to draw; a new figure if None.
+
+    Returns
+    -------
+    Figure
+        A line a trial, the mean over its trainings that reached the epoch. The validation score
+        where there is one, else the validation loss, else that of training.
+    """
+    runs = [run for trainings in trials.values() for run in trainings]
+    known = {key for run in runs for entry in run for key in entry}
+    order = ("validation_score", "validation_loss", "train_loss")
+    kind = next((name for name in order if name in known), order[-1])
+    if ax is None:
+        ax = new_figure(width=8.2, height=3.9).subplots()
+    for number, (name, trainings) in enumerate(trials.items()):
+        values: dict[float, list[float]] = {}
+        for run in trainings:
+            for epoch, value in _history_curve(run, kind):
+                values.setdefault(epoch, []).append(value)
+        epochs = sorted(values)
+        ax.plot(epochs, [np.mean(values[epoch]) for epoch in epochs],
+                color=PALETTE[number % len(PALETTE)],
+                linestyle=DASHES[number // len(PALETTE) % len(DASHES)],
+                linewidth=1.6, marker="o" if len(epochs) == 1 else None,
+                label=plain(name, limit=40))  # fmt: skip
+    ax.set(xlabel="Epoch", ylabel=kind.replace("_", " ").capitalize())
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9,
+              labelcolor=INK)  # fmt: skip
+    tidy(ax, grid="y")
+    return ax.get_figure()  # type: ignore[return-value]
+
+
 def _roc_curve(truth: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.metrics import roc_curve
 

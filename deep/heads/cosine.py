@@ -1,10 +1,13 @@
-"""Classifier heads: embedding to logits."""
+"""Cosines to directions of classes, where lengths do not count."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from deep.heads.head import Head
+from deep.heads.registry import register_head
 
 # Logit of a cosine of one: softmax over bare cosines could never become certain. The 64 of the
 # ArcFace paper is for many thousands of faces, 30 is usual for fewer classes.
@@ -32,59 +35,8 @@ def unit_length(embeddings: Tensor) -> Tensor:
     return functional.normalize(embeddings, dim=1, eps=MIN_LENGTH)
 
 
-class LinearHead(nn.Module):
-    """Batch normalisation, dropout and one linear layer.
-
-    Parameters
-    ----------
-    embedding_size : int
-        Values per embedding.
-    n_classes : int
-        Values per row of logits.
-    dropout : float
-        Probability of dropping a value while training.
-    """
-
-    def __init__(self, embedding_size: int, n_classes: int, *, dropout: float = 0.3) -> None:
-        super().__init__()
-        self.norm = nn.BatchNorm1d(embedding_size)
-        self.dropout = nn.Dropout(dropout)
-        self.linear = nn.Linear(embedding_size, n_classes)
-
-    @torch.no_grad()
-    def start_at(self, frequencies: Tensor) -> None:
-        """Let an untrained head say of each label how frequent it is, not one half.
-
-        Where clips have few of many labels, the first epochs would be spent on learning just that.
-
-        Parameters
-        ----------
-        frequencies : Tensor of shape (n_classes,)
-            Share of the clips that have each label; kept within 0.01 to 0.99.
-
-        References
-        ----------
-        T.-Y. Lin et al., Focal loss for dense object detection, ICCV 2017, section 4.1.
-        """
-        self.linear.bias.copy_(frequencies.clamp(0.01, 0.99).logit())
-
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """Map embeddings to logits.
-
-        Parameters
-        ----------
-        embeddings : Tensor of shape (n_samples, embedding_size)
-            Output of a backbone.
-
-        Returns
-        -------
-        Tensor of shape (n_samples, n_classes)
-            Logits.
-        """
-        return self.linear(self.dropout(self.norm(embeddings)))
-
-
-class CosineHead(nn.Module):
+@register_head("cosine")
+class CosineHead(Head):
     """Scaled cosines between embeddings and one direction per class; there is no bias.
 
     Only an embedding's direction counts, so clips of a class gather around an axis and cosines
