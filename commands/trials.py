@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from rich.table import Column, Table
 
 from commands.console import number, out, say
 from features.replacing import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TABLE = "trials.csv"
 COLUMNS = ["trial", "macro_f1", "low", "high", "accuracy", "parameters", "minutes", "settings"]
@@ -35,6 +38,8 @@ def train_trials(
     output : Path
         Holds a folder a trial, ``trials.csv`` and the picture ``trials.png`` and ``.svg``.
     """
+    import pandas as pd
+
     output.mkdir(parents=True, exist_ok=True)
     rows = []
     for name, changes in trials.items():
@@ -66,6 +71,8 @@ def _describe(name: str, card: Mapping[str, Any], changes: Mapping[str, Any]) ->
 
 
 def _draw(output: Path, names: list[str]) -> None:
+    import pandas as pd
+
     from reports.plots.curves import plot_trial_curves
     from reports.plots.style import save_figure
 
@@ -90,7 +97,7 @@ def _tell(rows: pd.DataFrame) -> None:
         box=None,
     )
     for row in rows.to_dict("records"):
-        known = pd.notna(row["low"])
+        known = _or_none(row["low"]) is not None
         table.add_row(
             row["trial"],
             number(_or_none(row["macro_f1"])),
@@ -103,4 +110,4 @@ def _tell(rows: pd.DataFrame) -> None:
 
 
 def _or_none(value: Any) -> float | None:
-    return None if pd.isna(value) else float(value)
+    return None if value is None or math.isnan(value) else float(value)

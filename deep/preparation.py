@@ -22,7 +22,7 @@ from deep.pretraining.pretrained import PretrainedBackbone
 from deep.pretraining.starting import load_pretrained_backbone
 from deep.trained_classifier import OF_THE_MOMENT, TrainedClassifier
 from deep.training.checkpoints import Checkpoints, open_checkpoints
-from deep.training.fingerprint import describe_training, hash_data
+from deep.training.fingerprint import describe_training, hash_data, hash_files
 from deep.training.loop import Losses
 from deep.training.processes import agree
 from deep.training.settings import TrainingSettings
@@ -216,6 +216,7 @@ def open_training(
     if parameters["pretrained"] is not None:
         start = PretrainedBackbone.load(parameters["pretrained"])
         lasting["pretrained"] = start.card["weights_sha256"]
+    lasting["files"] = hash_files(lasting)
     described = describe_training(
         lasting,
         seed=None if parameters["random_state"] is None else seed,

@@ -17,6 +17,7 @@ import deep.training.epoch
 from deep.classifier import AudioBackboneClassifier
 from deep.training.checkpoints import Checkpoints, hash_values
 from deep.training.clock import Clock
+from deep.training.fingerprint import hash_files
 
 ROOT = Path(__file__).resolve().parents[1]
 SR = 8000
@@ -323,3 +324,15 @@ def test_a_checkpoint_that_was_never_finished_is_passed_over(tmp_path):
 if __name__ == "__main__":
     kill_at(int(sys.argv[2]), int(sys.argv[3]))
     make_classifier(**EVERYTHING).fit(*make_sounds(), work_dir=sys.argv[1])
+
+
+def test_another_file_behind_a_setting_is_another_training(tmp_path):
+    path = tmp_path / "network.cfg"
+    path.write_text("one")
+    settings = {"backbone": "layers", "backbone_params": {"layers": str(path)}, "loss": "focal"}
+    before = hash_files(settings)
+    assert before is not None
+    assert hash_files(settings) == before
+    path.write_text("another")
+    assert hash_files(settings) != before
+    assert hash_files({"loss": "focal"}) is None

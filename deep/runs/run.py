@@ -49,7 +49,7 @@ from deep.runs.folder import (
 from deep.runs.rows import RunRows, take_rows
 from deep.runs.teacher import check_teacher
 from deep.runs.watching import watching
-from deep.training.fingerprint import hash_data
+from deep.training.fingerprint import hash_data, hash_files
 from deep.training.processes import agree, joined_processes, n_processes, process_number
 from features.folds import hash_folds
 from features.manifest import Manifest
@@ -195,6 +195,7 @@ def _describe(
     teacher = asked.pop("teacher")
     return {
         "settings": digest(parameters),
+        "files": hash_files(parameters),
         "clips": digest(lines),
         "sound": hash_data(seen.audio_clips(), np.empty((len(seen), 0)), np.zeros(len(seen))),
         "options": digest(asked),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,6 +61,35 @@ def _describe_clip(clip: Any) -> tuple[str, Any]:
     if isinstance(clip, Clip):
         return str(clip.path), [clip.start_s, clip.end_s]
     return str(clip), None
+
+
+def hash_files(parameters: Mapping[str, Any]) -> str | None:
+    """Name the files that settings point to, such as a network's layers or a model's folder.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Of `AudioBackboneClassifier`; options in it are looked through, too.
+
+    Returns
+    -------
+    str or None
+        SHA-256 in hexadecimal of their paths, sizes and times of change; None if there are none.
+    """
+    paths = [Path(text.removeprefix("hf:")) for text in _list_texts(parameters)]
+    found = {str(path) for path in paths if path.is_file()}
+    for folder in filter(Path.is_dir, paths):
+        found |= {str(path) for path in folder.rglob("*") if path.is_file()}
+    if not found:
+        return None
+    return hashlib.sha256(json.dumps(sorted(identify(found).items())).encode()).hexdigest()
+
+
+def _list_texts(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        return [text for each in value.values() for text in _list_texts(each)]
+    # The name of a loss or a schedule is no path, though a file may be called so.
+    return [value] if isinstance(value, str) and (os.sep in value or "." in value) else []
 
 
 def describe_training(
