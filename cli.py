@@ -20,6 +20,7 @@ from commands.console import show_warning, tell
 from commands.corpora import compare, manifest, split
 from commands.demonstration import demo
 from commands.downloading import download, layouts
+from commands.explaining import explain
 from commands.extraction import describe_features, extract, list_features, resample
 from commands.models import ablate, evaluate, fit_ensemble, predict, tune
 from commands.ranking import rank
@@ -61,6 +62,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "embed": embed,
     "pretrain": pretrain,
+    "explain": explain,
     "augmentations": augmentations,
     "fit-ensemble": fit_ensemble,
     "evaluate": evaluate,

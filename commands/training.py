@@ -238,6 +238,10 @@ def embed(
             min=0,
         ),
     ] = None,
+    projector: Annotated[
+        Path | None,
+        typer.Option(help="Also a folder for TensorBoard's projector: embeddings with labels."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     layout: Layout = None,
     jobs: Jobs = -1,
@@ -249,6 +253,8 @@ def embed(
     from deep.runs.embeddings import embed_clips
 
     check_table(output)
+    if projector is not None:
+        check_place(projector)
     clips = read_source(source, layout)
     with progress_bar("embed") as progress:
         card = embed_clips(
@@ -259,8 +265,19 @@ def embed(
             f"warning: the network was trained on {counted(shared, 'clip')} of these, so their "
             "embeddings know their labels: fit-ensemble refuses the table"
         )
+    if projector is not None:
+        _write_projector(output, clips, projector)
     say_failures(card["n_failures"], f"{output}.failures.csv")
     say(f"{counted(card['n_rows'], 'clip')} x {card['n_features']} values: {output}")
+
+
+def _write_projector(table: Path, clips: Manifest, directory: Path) -> None:
+    import pandas as pd
+
+    from deep.explanation.projector import describe_clips, write_projector
+
+    embeddings = pd.read_parquet(table).set_index("clip_id")
+    write_projector(directory, embeddings.to_numpy(), describe_clips(clips, list(embeddings.index)))
 
 
 def pretrain(

@@ -76,13 +76,14 @@ def _draw(output: Path, names: list[str]) -> None:
     from reports.plots.curves import plot_trial_curves
     from reports.plots.style import save_figure
 
-    histories = {
-        name: [pd.read_csv(path) for path in sorted((output / name).glob("*/history.csv"))]
+    histories: dict[str, list[Any]] = {
+        name: [
+            pd.read_csv(path).to_dict("records")
+            for path in sorted((output / name).glob("*/history.csv"))
+        ]
         for name in names
     }
-    figure = plot_trial_curves(
-        {name: [each.to_dict("records") for each in runs] for name, runs in histories.items()}
-    )
+    figure = plot_trial_curves(histories)
     save_figure(figure, output, "trials")
 
 

@@ -90,6 +90,12 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
         -------
         AudioNetwork
             From torch's generator.
+
+        Raises
+        ------
+        ValueError
+            If there is no such backbone, frontend, head or option of one, or the loss wants another
+            head.
         """
         head, head_params = self.head, self.head_params or {}
         if self.loss == COSINE_LOSS:

@@ -9,7 +9,6 @@ from deep.backbones.recurrence import read_sequences
 from deep.backbones.registry import (
     BackboneConfig,
     create_backbone,
-    get_backbone_config,
     list_backbones,
     register_backbone,
 )
@@ -41,54 +40,6 @@ def make_network():
         return network.eval()
 
     return make
-
-
-@every_backbone
-def test_logits_and_embeddings_have_the_promised_shapes(name, make_network, rng):
-    network = make_network(name)
-    batch = padded(rng.normal(size=5000), rng.normal(size=9000), rng.normal(size=20000))
-    assert network(*batch).shape == (3, 4)
-    assert network.embeddings(*batch).shape == (3, get_backbone_config(name).embedding_size)
-
-
-@every_backbone
-@pytest.mark.parametrize("length", [1, 700, 4096, 11025, 22051])
-def test_output_is_the_same_alone_and_in_a_padded_batch(name, length, make_network, rng):
-    network = make_network(name)
-    clip, longer = rng.normal(size=length), 50 * rng.normal(size=33333)
-    alone = network(*padded(clip))
-    together = network(*padded(longer, clip))
-    torch.testing.assert_close(together[1], alone[0], rtol=0, atol=1e-5)
-
-
-@every_backbone
-def test_gain_does_not_change_the_output(name, make_network, rng):
-    clip = rng.normal(size=8000)
-    logits = make_network(name)(*padded(clip, 1e-3 * clip))
-    torch.testing.assert_close(logits[1], logits[0], rtol=0, atol=1e-4)
-
-
-@every_backbone
-@pytest.mark.parametrize("clip", [np.zeros(1), np.ones(1), np.zeros(30000)], ids=str)
-def test_silent_and_one_sample_clips_give_finite_outputs(name, clip, make_network):
-    assert make_network(name)(*padded(clip)).isfinite().all()
-
-
-@every_backbone
-def test_config_says_where_it_comes_from(name):
-    config = get_backbone_config(name)
-    assert config.name == name
-    assert config.source
-    assert config.licence
-    assert config.sr > 0
-
-
-@every_backbone
-def test_gradients_reach_every_parameter(name, rng):
-    network = create_backbone(name, n_classes=4)
-    network(*padded(rng.normal(size=5000), rng.normal(size=9000))).square().sum().backward()
-    without = [key for key, value in network.named_parameters() if value.grad is None]
-    assert without == []
 
 
 @pytest.mark.parametrize("bidirectional", [True, False], ids=["both-ways", "forwards"])

@@ -21,7 +21,7 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 
-from deep import AudioBackboneClassifier, EmbeddingExtractor, list_backbones
+from deep import AudioBackboneClassifier, EmbeddingExtractor
 from deep.backbones.registry import create_backbone
 from deep.heads.cosine import CosineHead
 from deep.heads.head import NoHead
@@ -84,8 +84,8 @@ def test_tones_and_noise_are_told_apart_in_seconds(trained):
     assert trained.score(clips, labels) > 0.9
 
 
-@pytest.mark.parametrize("name", list_backbones())
-def test_every_backbone_trains_through_the_classifier(name, sounds):
+@pytest.mark.parametrize("name", ["cnn", "crnn"])
+def test_a_backbone_trains_with_its_defaults(name, sounds):
     clips, labels = sounds
     classifier = make_classifier(backbone=name, backbone_params=None, epochs=1)
     classifier.fit(clips[:16], labels[:16])

@@ -529,3 +529,19 @@ def test_a_classifier_starts_from_it_and_takes_statistics_from_its_own_clips(sav
     for own, learned in zip(ours.backbone.parameters(), theirs.backbone.parameters(), strict=True):
         torch.testing.assert_close(own, learned, rtol=0, atol=1e-6)
     assert not torch.equal(ours.frontend.mean, theirs.frontend.mean)
+
+
+def test_a_trained_classifier_is_started_from_too_and_its_labels_are_remembered(sounds, tmp_path):
+    settings = {"backbone_params": SMALL, "frontend_params": FRAMES, "sr": SR, "epochs": 1}
+    settings |= {"validation_fraction": 0.0, "random_state": 0}
+    first = AudioBackboneClassifier(**settings).fit(sounds[:6], ["a", "b"] * 3)
+    first.save_model(tmp_path)
+    learned = PretrainedBackbone.load(tmp_path)
+    assert same_weights(learned.network.backbone, first.network_.backbone)
+    settings |= {"learning_rate": 1e-9, "weight_decay": 0.0, "pretrained": tmp_path}
+    second = AudioBackboneClassifier(**settings).fit(sounds[:6], ["c", "d", "e"] * 2)
+    for own, before in zip(
+        second.network_.backbone.parameters(), first.network_.backbone.parameters(), strict=True
+    ):
+        torch.testing.assert_close(own, before, rtol=0, atol=1e-6)
+    assert second.pretrained_on_["labels"] is True

@@ -385,3 +385,11 @@ def test_a_miniature_replaces_what_it_names(tmp_path):
     assert read_recipe(tmp_path / "r.yaml") == {"epochs": 100, "batch_size": 64}
     small = read_recipe(tmp_path / "r.yaml", miniature=True)
     assert small == {"epochs": 2, "batch_size": 64}
+
+
+def test_a_start_that_has_learned_the_labels_of_the_folds_is_refused(tones, single, tmp_path):
+    manifest = make_manifest(tones[0], root=tones[1])
+    start = QUICK | {"pretrained": str(single[0] / "network"), "epochs": 1}
+    with pytest.raises(ValueError, match="has learned the labels of .* of these clips, such as"):
+        train_run(manifest, tmp_path / "folds", parameters=start, folds=2)
+    assert train_run(manifest, tmp_path / "one", parameters=start, folds=None)["n_folds"] == 0

@@ -17,6 +17,7 @@ from torch.nn import functional
 from deep.backbones.backbone import Backbone
 from deep.backbones.pooling import create_pooling
 from deep.backbones.registry import BackboneConfig, register_backbone
+from deep.backbones.silence import silence_end
 from deep.frontends.frontend import Frontend
 from deep.frontends.padding import valid_mask
 
@@ -61,16 +62,9 @@ class ConvolutionPair(nn.Module):
             What is left of them.
         """
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            maps = _silence_end(functional.relu(norm(convolution(maps))), n_steps)
+            maps = silence_end(functional.relu(norm(convolution(maps))), n_steps)
         n_steps = n_steps // self.pool[1]
-        return _silence_end(functional.avg_pool2d(maps, self.pool), n_steps), n_steps
-
-
-def _silence_end(maps: Tensor, n_steps: Tensor) -> Tensor:
-    """Put zeros past each clip's end, as a convolution sees them beyond a clip alone."""
-    if not (n_steps < maps.shape[-1]).any():
-        return maps
-    return maps * valid_mask(n_steps, maps.shape[-1], device=maps.device)[:, None, None, :]
+        return silence_end(functional.avg_pool2d(maps, self.pool), n_steps), n_steps
 
 
 @register_backbone(
@@ -85,7 +79,7 @@ def _silence_end(maps: Tensor, n_steps: Tensor) -> Tensor:
     )
 )
 class ConvolutionalBackbone(Backbone):
-    """Frames to embeddings; a clip's embedding does not depend on padding.
+    """Pairs of convolutions that keep bands apart, pooled by attention over time.
 
     Parameters
     ----------
@@ -131,7 +125,8 @@ class ConvolutionalBackbone(Backbone):
         self.projection = nn.Linear(channels[-1] * n_left, embedding_size)
         self.dropout = nn.Dropout(dropout)
         self.pooling = create_pooling(pooling, embedding_size)
-        self.embedding_size = self.frame_embedding_size = embedding_size
+        self.frame_embedding_size = embedding_size
+        self.embedding_size = self.pooling.embedding_size
         self.min_frames = self.frames_per_step = STEM_STRIDE[1] * 2 ** len(self.pairs)
 
     def forward(self, frames: Tensor, n_frames: Tensor) -> Tensor:
@@ -159,7 +154,7 @@ class ConvolutionalBackbone(Backbone):
         # A step more may fit into the padding of a shorter clip beside a longer one.
         maps = self.stem(maps)[..., : int(n_steps.max())]
         maps = functional.max_pool2d(functional.relu(self.norm(maps)), (2, 1))
-        maps = _silence_end(maps, n_steps)
+        maps = silence_end(maps, n_steps)
         for pair in self.pairs:
             maps, n_steps = pair(maps, n_steps)
         steps = maps.permute(0, 3, 1, 2).flatten(start_dim=2).float()

@@ -16,8 +16,8 @@ from deep.backbones.backbone import Backbone
 from deep.backbones.pooling import POOLINGS, create_pooling
 from deep.backbones.recurrence import read_sequences
 from deep.backbones.registry import BackboneConfig, register_backbone
+from deep.backbones.silence import silence_end
 from deep.frontends.frontend import Frontend
-from deep.frontends.padding import valid_mask
 
 # Pooling by the recurrence itself.
 LAST = "last"
@@ -34,7 +34,7 @@ LAST = "last"
     )
 )
 class ConvRecurrentBackbone(Backbone):
-    """Frames to embeddings; a clip's embedding does not depend on padding.
+    """Blocks of convolution and pooling, then a recurrent network over time.
 
     Parameters
     ----------
@@ -87,6 +87,11 @@ class ConvRecurrentBackbone(Backbone):
             n_in, n_bands = n_out, n_bands // pool[0]
             self.min_frames *= pool[1]
         self.map_layer = f"blocks.{len(blocks) - 1}"
+        if n_bands < 1:
+            raise ValueError(
+                f"pools must leave a band of the frontend's {frontend.n_bands}, got {pools}: take "
+                "fewer or smaller ones, or more bands"
+            )
         # channels_last more than doubles the speed of these convolutions on a processor.
         self.blocks = nn.ModuleList(blocks).to(  # type: ignore[call-overload]
             memory_format=torch.channels_last
@@ -107,6 +112,7 @@ class ConvRecurrentBackbone(Backbone):
             if pooling not in POOLINGS:
                 raise ValueError(f"pooling must be one of {(LAST, *POOLINGS)}, got {pooling!r}")
             self.pooling = create_pooling(pooling, self.embedding_size)
+            self.embedding_size = self.pooling.embedding_size
 
     def forward(self, frames: Tensor, n_frames: Tensor) -> Tensor:
         """Compute one embedding per clip.
@@ -138,10 +144,7 @@ class ConvRecurrentBackbone(Backbone):
         for block, time_pool in zip(self.blocks, self.time_pools, strict=True):
             maps = block(maps)
             n_frames = n_frames // time_pool
-            # Past the end there must be zeros, as a convolution sees them beyond a clip alone.
-            if (n_frames < maps.shape[-1]).any():
-                mask = valid_mask(n_frames, maps.shape[-1], device=maps.device)
-                maps = maps * mask[:, None, None, :]
+            maps = silence_end(maps, n_frames)
         steps = maps.permute(0, 3, 1, 2).flatten(start_dim=2).float()
         with torch.autocast(steps.device.type, enabled=False):
             states, final = read_sequences(self.lstm, steps, n_frames)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +42,7 @@ AudioBackboneClassifier(
 A clip's embedding depends neither on the clips beside it nor on padding, and any length from a
 single sample on works. Parameters are those of the default options with {N_CLASSES} classes, head
 included; `steps` says whether heads can look at each step of time.
+
 """
 
 
@@ -99,13 +100,12 @@ def render_backbones_page() -> str:
         "| backbone | what it is | frontend | rate | embedding | parameters | steps |\n"
         "|---|---|---|---|---|---|---|\n",
         *(_row(facts) for facts in describe_backbones()),
-        "\nFamilies, whose models are made elsewhere and come with weights:\n\n",
+        "\nFamilies, whose models are made elsewhere and come with weights, such as\n"
+        "`hf:MIT/ast-finetuned-audioset-10-10-0.4593`, `timm:efficientnetv2_s` and\n"
+        "`torchaudio:WAV2VEC2_BASE`:\n\n",
         *(f"- `{name}:MODEL`: {_summary(find_factory(f'{name}:x'))}\n" for name in list_families()),
         "\n## Options\n",
-        *(
-            _section(name, get_backbone_config(name), find_factory(name))
-            for name in list_backbones()
-        ),
+        *(_section(name) for name in list_backbones()),
         *(_options(f"{name}:MODEL", find_factory(f"{name}:x")) for name in list_families()),
         "\n## Frontends\n",
         *(_options(name, get_frontend_class(name)) for name in list_frontends()),
@@ -125,14 +125,19 @@ def _row(facts: BackboneFacts) -> str:
 
 def _section(name: str) -> str:
     config = get_backbone_config(name)
-    given = [
-        f"{part} {', '.join(f'`{key}={value!r}`' for key, value in params.items())}"
-        for part, params in (("frontend", config.frontend_params), ("head", config.head_params))
-        if params
+    parts = [
+        f"{part} `{name}`" + (f" ({_join(params.items())})" if params else "")
+        for part, name, params in (
+            ("frontend", config.frontend, config.frontend_params),
+            ("head", config.head, config.head_params),
+        )
     ]
-    parts = f"\nIts {'; '.join(given)}.\n" if given else ""
-    origin = f"\nSource: {config.source}. Licence: {config.licence}.\n"
-    return _options(name, find_factory(name)) + parts + origin
+    origin = f"Source: {config.source}. Licence: {config.licence}."
+    return f"{_options(name, find_factory(name))}\nWith {' and '.join(parts)}.\n\n{origin}\n"
+
+
+def _join(options: Iterable[tuple[str, Any]]) -> str:
+    return ", ".join(f"`{name}={value!r}`" for name, value in options)
 
 
 def _options(name: str, factory: Callable[..., Any]) -> str:

@@ -174,8 +174,7 @@ class LearnableStftFrontend(NormalisedFrontend):
             Before it has learned anything, equal to the magnitude of `torch.stft`; its gradient is
             zero where it is zero itself.
         """
-        spectrum = self._by_kernels if self._kernels_count() else self._by_fft
-        return spectrum(waveforms).abs()
+        return self._by_kernels(waveforms) if self._kernels_count() else self._by_fft(waveforms)
 
     def raw_frames(  # noqa: D102 - see NormalisedFrontend
         self, waveforms: Tensor, lengths: Tensor
@@ -197,7 +196,7 @@ class LearnableStftFrontend(NormalisedFrontend):
         return self._learn_kernels or bool(self.kernel_change.any())
 
     def _by_fft(self, waveforms: Tensor) -> Tensor:
-        spectra = [
+        magnitudes = [
             torch.stft(
                 waveforms,
                 self.n_fft,
@@ -205,10 +204,11 @@ class LearnableStftFrontend(NormalisedFrontend):
                 window=window,
                 pad_mode="constant",
                 return_complex=True,
-            )
+            ).abs()
             for window in self.windows
         ]
-        return torch.stack(spectra, dim=1)
+        # Nothing to copy for one, which is the common case.
+        return magnitudes[0][:, None] if len(magnitudes) == 1 else torch.stack(magnitudes, dim=1)
 
     def _by_kernels(self, waveforms: Tensor) -> Tensor:
         padded = functional.pad(waveforms, (self.n_fft // 2, self.n_fft // 2))
@@ -216,7 +216,7 @@ class LearnableStftFrontend(NormalisedFrontend):
         filters = self.kernels * self.windows[:, None, None, :]
         values = functional.linear(framed, filters.flatten(end_dim=2))
         real, imaginary = values.unflatten(2, filters.shape[:3]).permute(3, 0, 2, 4, 1)
-        return torch.complex(real, imaginary)
+        return torch.complex(real, imaginary).abs()
 
 
 def _make_window(window: str | float | Sequence[str | float], n_fft: int) -> Tensor:

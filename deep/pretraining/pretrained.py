@@ -14,10 +14,18 @@ import numpy as np
 from deep.backbones.earlier import name_parts
 from deep.backbones.network import AudioNetwork
 from deep.backbones.registry import create_backbone
-from deep.checkpoint import CARD_NAME, CheckpointFormat, read_checkpoint, write_checkpoint
+from deep.checkpoint import (
+    CARD_NAME,
+    CLASSIFIER,
+    CheckpointFormat,
+    read_checkpoint,
+    write_checkpoint,
+)
 from deep.clips import WaveformStore, check_clips
 from deep.heads.head import NoHead
 from deep.inference import forward_clips, reproducible_arithmetic
+from deep.runs.seen import list_seen_clips
+from features.table import hash_clip_ids
 
 PRETRAINED = CheckpointFormat(
     "timbrestack-pretrained",
@@ -31,7 +39,7 @@ PRETRAINED = CheckpointFormat(
 
 @dataclass(frozen=True, slots=True)
 class PretrainedBackbone:
-    """A backbone that learned from sound alone, and what is known of it.
+    """A backbone that learned before, mostly from sound alone, and what is known of it.
 
     Parameters
     ----------
@@ -111,12 +119,12 @@ class PretrainedBackbone:
 
     @classmethod
     def load(cls, directory: str | PathLike[str]) -> PretrainedBackbone:
-        """Read what `save` wrote.
+        """Read what `save` wrote, or the backbone of a trained classifier.
 
         Parameters
         ----------
         directory : path-like
-            Its folder.
+            Its folder; of a run, the folder of one network.
 
         Returns
         -------
@@ -128,7 +136,12 @@ class PretrainedBackbone:
         ValueError
             If a file is missing or damaged, or comes from another version.
         """
-        card, weights = read_checkpoint(directory, form=PRETRAINED)
+        supervised = _read_format(directory) == CLASSIFIER.name
+        form = CLASSIFIER if supervised else PRETRAINED
+        card, weights = read_checkpoint(directory, form=form)
+        if supervised:
+            card = _as_pretrained(card, Path(directory))
+            weights = {name: each for name, each in weights.items() if not name.startswith("head.")}
         try:
             card = name_parts(card)
             network = create_headless(card)
@@ -136,6 +149,29 @@ class PretrainedBackbone:
         except (RuntimeError, TypeError) as exc:
             raise ValueError(f"{directory} does not fit this version: {exc}") from exc
         return cls(network.eval(), card)
+
+
+def _as_pretrained(card: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Tell of a classifier what is told of a pre-trained backbone."""
+    parameters = name_parts(card["parameters"])
+    before = card.get("pretrained_on") or {}
+    seen = {*before.get("clip_ids", ()), *(list_seen_clips(folder.parent, folder.name) or ())}
+    return {
+        **parameters,
+        "backbone_params": parameters["backbone_params"] or {},
+        "architecture": card.get("architecture"),
+        "task": card["task"],
+        "history": card["history"],
+        "weights_sha256": card["weights_sha256"],
+        "trained_on": {
+            "clip_ids": sorted(seen),
+            "clip_ids_sha256": hash_clip_ids(sorted(seen)),
+            "validation_clip_ids": [],
+            "folds_sha256": None,
+            "labels": True,
+            "test_rows": 0,
+        },
+    }
 
 
 def is_pretrained(directory: str | PathLike[str]) -> bool:
@@ -151,11 +187,16 @@ def is_pretrained(directory: str | PathLike[str]) -> bool:
     bool
         True if its card says so.
     """
+    return _read_format(directory) == PRETRAINED.name
+
+
+def _read_format(directory: str | PathLike[str]) -> str | None:
+    """Give the format that a card names, if there is one."""
     try:
         card = json.loads((Path(directory) / CARD_NAME).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(card, dict) and card.get("format") == PRETRAINED.name
+        return None
+    return card.get("format") if isinstance(card, dict) else None
 
 
 def create_headless(settings: Mapping[str, Any]) -> AudioNetwork:

@@ -16,7 +16,8 @@ from deep.checkpoint import CARD_NAME
 from deep.classifier import AudioBackboneClassifier
 from deep.inference import resolve_device
 from deep.pretraining.pretrained import PretrainedBackbone, is_pretrained
-from deep.runs.folder import CLIPS, NETWORK, read_card
+from deep.runs.folder import NETWORK, read_card
+from deep.runs.seen import list_seen_clips
 from features.audio import AudioDecodeError, Clip
 from features.manifest import Manifest
 from features.table import FAILURE_COLUMNS, SCHEMA_VERSION, TableWriter, hash_clip_ids
@@ -126,27 +127,16 @@ def find_network(model: Path, fold: int | None) -> tuple[Path, list[str] | None]
             raise FileNotFoundError(f"{model} is neither a run nor a network of one")
         if fold is not None:
             raise ValueError(f"{model} is one network: --fold is for runs")
-        return model, _clips_of(model.parent, model.name)
+        return model, list_seen_clips(model.parent, model.name)
     if (model / NETWORK).is_dir():
         if fold is not None:
             raise ValueError(f"{model} was trained without folds: leave --fold out")
-        return model / NETWORK, _clips_of(model, NETWORK)
+        return model / NETWORK, list_seen_clips(model, NETWORK)
     name = f"fold_{fold or 0}"
     if not (model / name).is_dir():
         there = sorted(path.name for path in model.glob("fold_*"))
         raise FileNotFoundError(f"{model} has no {name}, but {', '.join(there)}")
-    return model / name, _clips_of(model, name)
-
-
-def _clips_of(run: Path, name: str) -> list[str] | None:
-    """Name the clips that a network of a run was trained on."""
-    if read_card(run) is None or not (run / CLIPS).is_file():
-        return None
-    clips = pd.read_csv(run / CLIPS, dtype={"clip_id": str}, keep_default_na=False)
-    learned = np.ones(len(clips), dtype=bool)
-    if name != NETWORK:
-        learned = np.asarray(clips["fold"] != int(name.removeprefix("fold_")))
-    return list(clips.loc[learned, "clip_id"])
+    return model / name, list_seen_clips(model, name)
 
 
 def _open(
@@ -168,7 +158,7 @@ def _open(
     card = json.loads((folder / CARD_NAME).read_text(encoding="utf-8"))
     described = {
         "backbone": network.backbone,
-        "sr": network.sr,
+        "sr": network.find_sr(),
         "max_seconds": network.max_seconds,
         "weights_sha256": card["weights_sha256"],
         "embedding_size": network.network_.embedding_size,

@@ -17,7 +17,7 @@ from deep.runs.folder import HELD_OUT, HISTORY, NETWORK
 from deep.runs.rows import RunRows
 from deep.runs.teacher import soften
 from deep.training.logs import TENSORBOARD_NAME, write_history
-from deep.training.processes import agree, process_number
+from deep.training.processes import ask_first, process_number
 from features.audio import Clip
 from features.holding import holding
 from features.replacing import replacing
@@ -85,7 +85,7 @@ def train_fold(task: FoldTask) -> None:
     """
     # A worker may outlive the process that was killed: it ends its fold before another one looks.
     with held_by_first(task.work / task.name):
-        if not agree(task.is_done):
+        if not ask_first(lambda: task.is_done):
             _train(task)
         if process_number() == 0:
             shutil.rmtree(task.checkpoints, ignore_errors=True)
@@ -124,10 +124,9 @@ def _train(task: FoldTask) -> None:
     if task.fold is None and held_out.any():
         given["validation"], learned = held_out, np.ones(len(clips), dtype=bool)
     if task.teacher is not None:
-        given["soft_targets"] = agree(
-            _ask_teacher(task, task.teacher, list(clips[learned]), rows.truth[learned])
-            if process_number() == 0
-            else None
+        teacher = task.teacher
+        given["soft_targets"] = ask_first(
+            lambda: _ask_teacher(task, teacher, list(clips[learned]), rows.truth[learned])
         )
     classifier.fit(
         list(clips[learned]),

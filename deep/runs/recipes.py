@@ -87,8 +87,9 @@ def replace_settings(settings: Mapping[str, Any], others: Mapping[str, Any]) -> 
     merged = dict(settings)
     for name, value in others.items():
         before = merged.get(name)
-        both = isinstance(before, Mapping) and isinstance(value, Mapping)
-        merged[name] = {**before, **value} if both and name.endswith("_params") else value
+        if name.endswith("_params") and isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = {**before, **value}
+        merged[name] = value
     return merged
 
 

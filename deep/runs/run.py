@@ -50,7 +50,7 @@ from deep.runs.rows import RunRows, take_rows
 from deep.runs.teacher import check_teacher
 from deep.runs.watching import watching
 from deep.training.fingerprint import hash_data, hash_files
-from deep.training.processes import agree, joined_processes, n_processes, process_number
+from deep.training.processes import ask_first, joined_processes, n_processes, process_number
 from features.folds import hash_folds
 from features.manifest import Manifest
 from features.replacing import replacing
@@ -134,31 +134,32 @@ def train_run(
     described = _describe(model, manifest, folds=folds, task=task, minutes=minutes, teacher=teacher)
     # Other processes of a launcher compute their share of each step; the first one keeps the run.
     with joined_processes(), held_by_first(output, tell):
-        first = process_number() == 0
-        if (finished := agree(read_finished(output, described) if first else None)) is not None:
+        if (finished := ask_first(lambda: read_finished(output, described))) is not None:
             return finished
-        work = agree(open_work(output, described) if first else None)
+        work = ask_first(lambda: open_work(output, described))
         parameters.setdefault("cache_dir", str(work / SOUND))
-        rows = agree(
-            take_rows(
+        rows = ask_first(
+            lambda: take_rows(
                 manifest, folds=folds, task=task, sr=model.find_sr(),
                 cache_dir=parameters["cache_dir"], n_jobs=n_jobs, seed=seed,
-            ) if first else None
+            )
         )  # fmt: skip
         if teacher is not None:
             check_teacher(Path(teacher), rows)
+        _check_start(model, rows)
         n_at_once = _at_once(model, n_jobs)
         tasks = _plan(rows, parameters, work, minutes, teacher, n_at_once)
-        if first:
-            settle_rows(work, clip_ids=rows.clip_ids, folds=rows.folds)
-        with watching(tasks, model.epochs, progress if first else None):
+        ask_first(lambda: settle_rows(work, clip_ids=rows.clip_ids, folds=rows.folds))
+        with watching(tasks, model.epochs, progress if process_number() == 0 else None):
             _train(tasks, n_at_once)
-        card = None
-        if first:
+
+        def keep() -> dict[str, Any]:
             card = _finish(tasks, rows, model, work) | {"seed": seed, "command": command}
             write_json(work / CARD, card)
             publish(work, output)
-        return agree(card)
+            return card
+
+        return ask_first(keep)
 
 
 def _check_names(parameters: dict[str, Any]) -> dict[str, Any]:
@@ -178,6 +179,20 @@ def _check_settings(
         raise ValueError(f"loss must be one of {['auto', *list_losses()]}, got {model.loss!r}")
     if teacher is not None and read_card(Path(teacher)) is None:
         raise ValueError(f"{teacher} is no finished run")
+
+
+def _check_start(model: AudioBackboneClassifier, rows: RunRows) -> None:
+    """Refuse to start from what has learned the labels that folds are to be judged by."""
+    if model.pretrained is None or rows.folds[0] < 0:
+        return
+    before = PretrainedBackbone.load(model.pretrained).card["trained_on"]
+    known = sorted(set(before["clip_ids"]) & set(rows.clip_ids)) if before["labels"] else []
+    if known:
+        raise ValueError(
+            f"{model.pretrained} has learned the labels of {len(known)} of these clips, such as "
+            f"{known[0]}, so no fold of theirs is held out from it: start from a backbone that was "
+            "pre-trained without labels or on other clips, or train without folds"
+        )
 
 
 def _describe(
@@ -233,7 +248,7 @@ def _plan(
 
 
 def _train(tasks: Sequence[FoldTask], n_at_once: int) -> None:
-    waiting = agree([task for task in tasks if not task.is_done])
+    waiting = ask_first(lambda: [task for task in tasks if not task.is_done])
     n_at_once = min(n_at_once, max(1, len(waiting)))
     # In this very process where there is one at a time: it may be one of many that train together.
     with joblib.Parallel(n_jobs=n_at_once) as parallel:

@@ -11,7 +11,7 @@ left to do here is one sum per step. Any launcher that sets the usual variables 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -100,6 +100,25 @@ def agree(value: T) -> T:
         return value
     said: list[Any] = [value]
     distributed.broadcast_object_list(said, src=0)
+    return said[0]
+
+
+def ask_first(compute: Callable[[], T]) -> T:
+    """Let the first process compute something, and tell the others.
+
+    Parameters
+    ----------
+    compute : callable
+        Without arguments; called in the first process only.
+
+    Returns
+    -------
+    object
+        The same in every process.
+    """
+    said: list[Any] = [compute() if process_number() == 0 else None]
+    if n_processes() > 1:
+        distributed.broadcast_object_list(said, src=0)
     return said[0]
 
 

@@ -42,13 +42,15 @@ class Moment:
 Schedule = Callable[..., float]
 
 
-def one_cycle(moment: Moment) -> float:
+def one_cycle(moment: Moment, *, rise: float = ONE_CYCLE_RISE) -> float:
     """Rise linearly over the first part, then fall along half a cosine to zero.
 
     Parameters
     ----------
     moment : Moment
         When.
+    rise : float
+        Share of the training over which it rises; below 1.
 
     Returns
     -------
@@ -61,9 +63,9 @@ def one_cycle(moment: Moment) -> float:
     learning rates, 2018, https://arxiv.org/abs/1708.07120
     """
     progress = min(1.0, moment.epoch / moment.epochs)
-    if progress < ONE_CYCLE_RISE:
-        return ONE_CYCLE_START + (1 - ONE_CYCLE_START) * progress / ONE_CYCLE_RISE
-    return 0.5 * (1 + math.cos(math.pi * (progress - ONE_CYCLE_RISE) / (1 - ONE_CYCLE_RISE)))
+    if progress < rise:
+        return ONE_CYCLE_START + (1 - ONE_CYCLE_START) * progress / rise
+    return 0.5 * (1 + math.cos(math.pi * (progress - rise) / (1 - rise)))
 
 
 def cosine_restarts(
@@ -216,6 +218,8 @@ def schedule_problems(name: str, options: Mapping[str, Any]) -> list[str]:
         wanted = "at least 0" if may_be_zero else "above 0"
         if option in known and not (value >= 0 if may_be_zero else value > 0):
             problems.append(f"{option} of the schedule must be {wanted}, got {value!r}")
+        if option == "rise" and value >= 1:
+            problems.append(f"rise of the schedule must be below 1, got {value!r}")
         if option == "growth" and value < 1:
             problems.append(f"growth of the schedule must be at least 1, got {value!r}")
     return problems

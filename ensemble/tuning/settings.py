@@ -1,7 +1,8 @@
 """Settings of members and stack: found by a search, kept in a file, put into estimators.
 
 Conventions: a settings file is YAML with ``schema_version`` (1), ``members`` (member -> parameter
--> value), ``stack`` (parameter -> value) and ``origin`` (where it comes from, for people). Its
+-> value), ``stack`` (parameter -> value) and ``origin`` (where it comes from, for people); a recipe
+has also ``about``, ``source``, ``protocol``, ``expected`` and ``ours``, for people only. Its
 parameters are those of `ensemble.tuning.spaces`; their values may lie outside the searched ranges.
 """
 
@@ -24,6 +25,9 @@ from features.naming import did_you_mean
 from features.replacing import replacing
 
 SCHEMA_VERSION = 1
+
+# What a recipe says besides.
+FOR_PEOPLE = ("about", "source", "protocol", "expected", "ours")
 
 # Variance of a feature after each scaling: ranks are uniform between 0 and 1.
 _VARIANCES = {"ranks": 1 / 12, "normal": 1.0, "standard": 1.0}
@@ -117,11 +121,12 @@ def _problems(content: Mapping[Any, Any]) -> Iterator[str]:
             f"schema_version is {version}, this version reads up to {SCHEMA_VERSION}; upgrade "
             "timbrestack"
         )
-    known = ("schema_version", "members", STACK, "origin")
+    mappings = ("members", STACK, "origin")
+    known = ("schema_version", *mappings, *FOR_PEOPLE)
     for key in content:
         if key not in known:
             yield f"there is no key {key!r}{did_you_mean(key, known)}"
-    for key in known[1:]:
+    for key in mappings:
         if not isinstance(content.get(key, {}), Mapping):
             yield f"{key} must be a mapping, got {type(content[key]).__name__}"
     if not content.get("members") and not content.get(STACK):

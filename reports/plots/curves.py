@@ -174,7 +174,7 @@ def plot_trial_curves(
                 linewidth=1.6, marker="o" if len(epochs) == 1 else None,
                 label=plain(name, limit=40))  # fmt: skip
     ax.set(xlabel="Epoch", ylabel=kind.replace("_", " ").capitalize())
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9,
               labelcolor=INK)  # fmt: skip
     tidy(ax, grid="y")
