@@ -390,6 +390,6 @@ def test_a_miniature_replaces_what_it_names(tmp_path):
 def test_a_start_that_has_learned_the_labels_of_the_folds_is_refused(tones, single, tmp_path):
     manifest = make_manifest(tones[0], root=tones[1])
     start = QUICK | {"pretrained": str(single[0] / "network"), "epochs": 1}
-    with pytest.raises(ValueError, match="has learned the labels of .* of these clips, such as"):
+    with pytest.raises(ValueError, match=r"learned the labels of \d+ of these clips"):
         train_run(manifest, tmp_path / "folds", parameters=start, folds=2)
     assert train_run(manifest, tmp_path / "one", parameters=start, folds=None)["n_folds"] == 0
