@@ -49,7 +49,8 @@ def train(
         ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the training clips.", min=1)
+        int | None,
+        typer.Option(help="Passes over the training clips; 0 only looks how good it is.", min=0),
     ] = None,
     folds: Annotated[
         str,

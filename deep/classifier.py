@@ -77,7 +77,8 @@ class AudioBackboneClassifier(TrainedClassifier):
     sampling : str
         Which clips an epoch takes: ``"all"`` once each, or ``"balanced"``; see `deep.sampling`.
     epochs : int
-        Passes over the training clips.
+        Passes over the training clips; 0 trains nothing, for a network whose head knows the classes
+        already.
     minutes : float or None
         Ceiling on the wall clock of `fit`, decoding and what an interrupted run had spent
         included; None means none. The learning rate is annealed to its end by the ceiling, and

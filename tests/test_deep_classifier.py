@@ -25,6 +25,7 @@ from deep import AudioBackboneClassifier, EmbeddingExtractor
 from deep.backbones.registry import create_backbone
 from deep.heads.cosine import CosineHead
 from deep.heads.head import NoHead
+from deep.preparation import own_arithmetic
 from deep.pretraining.pretrained import PretrainedBackbone
 from deep.progress import describe_epoch
 from deep.training.scoring import macro_f1
@@ -326,7 +327,7 @@ def test_balanced_class_weights_train(sounds, multi_label):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"epochs": -1}, "epochs must be at least 0, got -1"),
         ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
         ({"max_seconds": 0}, "max_seconds must be above 0, got 0"),
         ({"validation_fraction": 1.0}, r"validation_fraction must be in \[0, 1\), got 1.0"),
@@ -337,7 +338,7 @@ def test_balanced_class_weights_train(sounds, multi_label):
         ({"loss": "nope"}, "loss must be one of"),
         ({"scoring": "nope"}, "scoring='nope' must work on the"),
         ({"augment": {"nope": {}}}, "there is no augmentation 'nope'"),
-        ({"max_seconds": -1, "epochs": 0, "keep": ""}, "max_seconds must.*epochs must.*keep must"),
+        ({"max_seconds": -1, "epochs": -1, "keep": ""}, "max_seconds must.*epochs must.*keep must"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -691,3 +692,19 @@ def test_multi_label_training_starts_at_the_frequencies_of_the_labels(sounds):
     settings["class_weight"] = "balanced"
     bias = make_classifier(**settings).fit(clips, indicator).network_.head.linear.bias
     assert bias.abs().max() < 1
+
+
+def test_no_epochs_leave_the_network_as_it_started(sounds, tmp_path):
+    clips, labels = sounds
+    settings = {"validation_fraction": 0.3, "random_state": 3}
+    classifier = make_classifier(epochs=0, **settings).fit(clips, labels, work_dir=tmp_path / "w")
+    with own_arithmetic(classifier, classifier._seed):
+        start = classifier.create_network(3)
+    for name, weight in start.named_parameters():
+        assert torch.equal(classifier.network_.get_parameter(name), weight)
+    (entry,) = classifier.history_
+    assert entry["epoch"] == classifier.best_epoch_ == 0
+    assert 0 <= entry["validation_macro_f1"] < 0.9
+    classifier.save_model(tmp_path / "m")
+    loaded = AudioBackboneClassifier.load_model(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.predict_proba(clips), classifier.predict_proba(clips))

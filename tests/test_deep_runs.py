@@ -230,7 +230,7 @@ def test_a_mistake_does_not_block_the_corrected_command(tones, tmp_path):
     ):
         with pytest.raises(ValueError, match=message):
             train_run(manifest, tmp_path / "run", parameters=QUICK, **wrong)
-    for wrong in ({"backbone": "nope"}, {"loss": "nope"}, {"epochs": 0}):
+    for wrong in ({"backbone": "nope"}, {"loss": "nope"}, {"epochs": -1}):
         with pytest.raises(ValueError, match="must be"):
             train_run(manifest, tmp_path / "run", parameters=QUICK | wrong)
     train_run(manifest, tmp_path / "run", parameters=QUICK | {"epochs": 1}, folds=2)

@@ -426,7 +426,7 @@ def test_a_loss_that_is_not_finite_ends_the_training_with_advice(rng):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"epochs": -1}, "epochs must be at least 0, got -1"),
         ({"accumulate": 20}, r"accumulate must be 1 to batch_size / 2 = 16, .*got 20"),
         ({"learning_rate": 0.0}, r"learning_rate must be above 0, got 0\.0"),
         ({"epochs": 5, "head_epochs": 3, "warm_up_epochs": 2}, r"head_epochs must be fewer than"),
@@ -448,7 +448,7 @@ def test_settings_that_cannot_work_are_refused_with_their_value(settings, messag
 
 def test_all_settings_that_cannot_work_are_named_at_once():
     with pytest.raises(ValueError, match=r"epochs must.*keep must.*schedule must"):
-        TrainingSettings(epochs=0, keep="all", schedule="none")
+        TrainingSettings(epochs=-1, keep="all", schedule="none")
 
 
 def test_sounds_that_are_mixed_meet_others_of_any_length(rng):

@@ -82,6 +82,7 @@ class PretrainingSettings:
     def __post_init__(self) -> None:
         rules = (
             ("sr", "at least 1", self.sr >= 1),
+            ("epochs", "at least 1", self.epochs >= 1),
             ("max_seconds", "above 0", self.max_seconds > 0),
             ("minutes", "None or above 0", self.minutes is None or self.minutes > 0),
             ("validation_fraction", "in [0, 1)", 0 <= self.validation_fraction < 1),

@@ -93,6 +93,8 @@ def train_network(
     _check(network, settings)
     clock = clock or Clock()
     validation = _Validation(network, data, settings, losses.validation, classes)
+    if settings.epochs == 0:
+        return _leave_untrained(network, validation, clock)
     state = TrainingState.begin(network, settings)
     if checkpoints is None or not checkpoints.restore(state, clock):
         clock.begin()
@@ -126,6 +128,16 @@ def train_network(
             checkpoints.write(state, clock)
     _finish(network, state, data, settings, validation)
     return record
+
+
+def _leave_untrained(
+    network: AudioNetwork, validation: _Validation, clock: Clock
+) -> TrainingRecord:
+    """Only look at how good a network is that knows the classes already."""
+    clock.begin()
+    entry = {"epoch": 0, **validation.measure(), "seconds": clock.elapsed()}
+    network.eval()
+    return TrainingRecord([agree(entry)], kept_epochs=[0], best_epoch=0, stopped_by="epochs")
 
 
 def _check(network: AudioNetwork, settings: TrainingSettings) -> None:

@@ -19,7 +19,7 @@ class TrainingSettings:
     Parameters
     ----------
     epochs : int
-        Passes over the training clips.
+        Passes over the training clips; 0 trains nothing.
     batch_size : int
         Clips per step.
     accumulate : int
@@ -103,7 +103,7 @@ class TrainingSettings:
     def _problems(self) -> list[str]:
         rising = self.head_epochs + self.warm_up_epochs
         rules: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
-            ("epochs", "at least 1", lambda v: v >= 1),
+            ("epochs", "at least 0", lambda v: v >= 0),
             ("batch_size", "at least 2", lambda v: v >= 2),
             (
                 "accumulate",
