@@ -20,7 +20,7 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 N_FOLDS = 5
-# Settled in earlier work on these notes: the last epoch of a falling rate is as good as a chosen one.
+# Settled before, on these notes: the last epoch of a falling rate is as good as a chosen one.
 COMMON = {"sr": 22050, "patience": None, "validation_fraction": 0.0, "precision": "bfloat16"}
 STFT = {"n_fft": 1024, "hop_length": 512, "n_mels": 64}
 RESNET = {"backbone": "resnet", "frontend": "learnable-stft", "epochs": 20, "max_seconds": 1.0,
