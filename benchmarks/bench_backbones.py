@@ -53,12 +53,13 @@ ARCHITECTURES = {
         **RESNET,
         "frontend_params": {**STFT, "learn_window": True, "learn_kernels": True},
     },
-    "timm:resnet10t": {
-        "backbone": "timm:resnet10t",
-        "epochs": 20,
-        "max_seconds": 1.0,
-        "backbone_params": {"image_frames": 44},
-        "frontend_params": {"n_mels": 64},
+    # Of five small models and rates that were tried on one fold, the fastest of the two best.
+    "timm:test_resnet": {
+        "backbone": "timm:test_resnet",
+        "epochs": 16,
+        "max_seconds": 1.5,
+        "backbone_params": {"image_frames": 48},
+        "frontend_params": {"n_mels": 128},
     },
 }
 

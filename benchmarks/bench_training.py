@@ -35,7 +35,7 @@ from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from deep.augmentation.registry import create_augmentation
-from deep.backbones.registry import create_backbone
+from deep.backbones.creation import create_backbone
 from deep.clips import WaveformStore
 from deep.inference import forward_clips, reproducible_arithmetic
 from deep.loading import load_batches

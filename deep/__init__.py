@@ -12,7 +12,7 @@ _HOMES = {
     "BackboneConfig": "deep.backbones.registry",
     "EmbeddingExtractor": "deep.embedding",
     "LogMelFrontend": "deep.frontends.log_mel",
-    "create_backbone": "deep.backbones.registry",
+    "create_backbone": "deep.backbones.creation",
     "list_backbones": "deep.backbones.registry",
     "register_backbone": "deep.backbones.registry",
 }

@@ -13,9 +13,10 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from deep.augmentation.augmentation import Augmentation
+from deep.backbones.creation import create_backbone
 from deep.backbones.earlier import name_parts
 from deep.backbones.network import AudioNetwork, count_parameters
-from deep.backbones.registry import create_backbone, get_backbone_config
+from deep.backbones.registry import get_backbone_config
 from deep.checkpoint import read_checkpoint, write_checkpoint
 from deep.clips import WaveformStore, check_clips
 from deep.heads.cosine import COSINE_SCALE

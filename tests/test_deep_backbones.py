@@ -4,14 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from deep.backbones.creation import create_backbone
 from deep.backbones.earlier import name_parts
 from deep.backbones.recurrence import read_sequences
-from deep.backbones.registry import (
-    BackboneConfig,
-    create_backbone,
-    list_backbones,
-    register_backbone,
-)
+from deep.backbones.registry import BackboneConfig, list_backbones, register_backbone
 
 every_backbone = pytest.mark.parametrize("name", list_backbones())
 

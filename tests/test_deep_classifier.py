@@ -22,7 +22,7 @@ from sklearn.model_selection import (
 from sklearn.pipeline import make_pipeline
 
 from deep import AudioBackboneClassifier, EmbeddingExtractor
-from deep.backbones.registry import create_backbone
+from deep.backbones.creation import create_backbone
 from deep.heads.cosine import CosineHead
 from deep.heads.head import NoHead
 from deep.preparation import own_arithmetic

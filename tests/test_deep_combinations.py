@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from deep.backbones.registry import create_backbone, get_backbone_config, list_backbones
+from deep.backbones.creation import create_backbone
+from deep.backbones.registry import get_backbone_config, list_backbones
 from deep.classifier import AudioBackboneClassifier
 from deep.frontends.registry import list_frontends
 from deep.heads.registry import get_head_class, list_heads

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from deep.backbones.convlstm import ConvLSTMBackbone
-from deep.backbones.registry import create_backbone
+from deep.backbones.creation import create_backbone
 from deep.frontends.log_mel import LogMelFrontend
 
 N_BANDS = 24

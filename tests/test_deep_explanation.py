@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from deep.backbones.backbone import Backbone
+from deep.backbones.creation import create_backbone
 from deep.backbones.image import ImageBackbone
 from deep.backbones.network import AudioNetwork
 from deep.backbones.pooling import AttentionPooling, MeanMaxPooling
-from deep.backbones.registry import create_backbone
 from deep.explanation.attention import compute_attention
 from deep.explanation.explaining import explain_clip
 from deep.explanation.frame_times import find_band_hz, measure_frames

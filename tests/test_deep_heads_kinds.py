@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 import deep.backbones.parallel  # noqa: F401 - registers it
-from deep.backbones.registry import create_backbone
+from deep.backbones.creation import create_backbone
 from deep.classifier import AudioBackboneClassifier
 from deep.heads.attention import AttentionHead
 from deep.heads.mlp import ACTIVATIONS, DeepHead

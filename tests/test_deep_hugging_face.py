@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from deep.backbones.hugging_face.family import create_hugging_face
+from deep.backbones.creation import create_backbone
+from deep.backbones.hubs.hugging_face.family import create_hugging_face
+from deep.backbones.hubs.known_classes import find_label
+from deep.backbones.hubs.layer_choice import LayerChoice
 from deep.backbones.image import cut_images
-from deep.backbones.known_classes import find_label
-from deep.backbones.layer_choice import LayerChoice
-from deep.backbones.registry import create_backbone, get_backbone_config
+from deep.backbones.registry import get_backbone_config
 from deep.classifier import AudioBackboneClassifier
 from deep.frontends.kaldi_fbank import KaldiFbankFrontend
 from deep.frontends.waveform import WaveformFrontend

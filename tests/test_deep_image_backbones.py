@@ -10,8 +10,9 @@ from torch.nn import functional
 
 from deep.backbones.alexnet import AlexNetBackbone
 from deep.backbones.cnn14 import Cnn14Backbone
+from deep.backbones.creation import create_backbone
 from deep.backbones.halving import halve
-from deep.backbones.registry import create_backbone, get_backbone_config
+from deep.backbones.registry import get_backbone_config
 from deep.backbones.resnetish import ResNetishBackbone
 from deep.backbones.small_cnn import SmallConvolutionalBackbone
 from deep.backbones.vggish import VGGishBackbone

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from deep.backbones.creation import create_backbone
 from deep.backbones.irnet import IRNetBackbone
-from deep.backbones.registry import create_backbone
 from deep.frontends.log_mel import LogMelFrontend
 
 N_BANDS = 16

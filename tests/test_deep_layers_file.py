@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from deep.backbones.creation import create_backbone
 from deep.backbones.layered import LayeredBackbone
 from deep.backbones.layers_file import describe_layers, list_layers_files, read_layers
 from deep.backbones.layers_file.parser import parse_layers
 from deep.backbones.layers_file.stack import make_layers
 from deep.backbones.layers_file.value import parse_value
-from deep.backbones.registry import create_backbone
 from deep.frontends.frontend import Frontend
 
 

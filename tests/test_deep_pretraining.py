@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from deep.augmentation.draws import Draws
-from deep.backbones.registry import create_backbone
+from deep.backbones.creation import create_backbone
 from deep.classifier import AudioBackboneClassifier
 from deep.pretraining import (
     PretrainedBackbone,
@@ -444,7 +444,10 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(sounds, tmp_path):
         ({"task_params": {"temperature": 0}}, "temperature must be above 0"),
         ({"task": "masked", "task_params": {"mask_share": 1}}, r"mask_share must be in \(0, 1\)"),
         ({"task": "patches", "task_params": {"moved_share": 0.9}}, r"together in \(0, 1\)"),
-        ({"epochs": 0, "seed": -1}, "epochs must be at least 1, got 0; seed must be at least 0, got -1"),
+        (
+            {"epochs": 0, "seed": -1},
+            "epochs must be at least 1, got 0; seed must be at least 0, got -1",
+        ),
         ({"augment": {"nope": {}}}, "there is no augmentation 'nope'"),
     ],
     ids=["task", "option", "temperature", "mask", "shares", "two-at-once", "augmentation"],

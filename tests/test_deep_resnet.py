@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from deep.backbones.registry import create_backbone
+from deep.backbones.creation import create_backbone
 from deep.backbones.resnet import DEPTHS, ResNetBackbone
 from deep.frontends.log_mel import LogMelFrontend
 

@@ -11,9 +11,10 @@ from safetensors.torch import save_file
 
 timm = pytest.importorskip("timm")
 
-from deep.backbones.registry import create_backbone, get_backbone_config  # noqa: E402 - after timm
-from deep.backbones.timm_library import create_timm_model, find_hub_weights  # noqa: E402
-from deep.backbones.timm_models import TimmBackbone  # noqa: E402
+from deep.backbones.creation import create_backbone  # noqa: E402
+from deep.backbones.hubs.timm_library import create_timm_model, find_hub_weights  # noqa: E402
+from deep.backbones.hubs.timm_models import TimmBackbone  # noqa: E402
+from deep.backbones.registry import get_backbone_config  # noqa: E402 - after timm
 from deep.classifier import AudioBackboneClassifier  # noqa: E402
 from deep.frontends.registry import create_frontend  # noqa: E402
 

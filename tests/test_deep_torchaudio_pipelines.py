@@ -7,8 +7,9 @@ import pytest
 import torch
 from torchaudio import models, pipelines
 
-from deep.backbones.registry import create_backbone, get_backbone_config
-from deep.backbones.torchaudio_pipelines import find_pipeline, list_pipelines
+from deep.backbones.creation import create_backbone
+from deep.backbones.hubs.torchaudio_pipelines import find_pipeline, list_pipelines
+from deep.backbones.registry import get_backbone_config
 from deep.classifier import AudioBackboneClassifier
 from deep.training.stages import train_from
 

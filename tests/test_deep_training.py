@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from deep.augmentation import create_augmentation
-from deep.backbones.registry import create_backbone
+from deep.backbones.creation import create_backbone
 from deep.losses.registry import create_losses
 from deep.training.averaging import MovingAverage, mean_weights, refresh_batch_norm, wearing
 from deep.training.epoch import deal_steps

@@ -6,15 +6,17 @@ from deep.backbones.cnn import ConvolutionalBackbone
 from deep.backbones.cnn14 import Cnn14Backbone
 from deep.backbones.config import BackboneConfig
 from deep.backbones.convlstm import ConvLSTMBackbone
+from deep.backbones.creation import create_backbone
 from deep.backbones.crnn import ConvRecurrentBackbone
-from deep.backbones.hugging_face import create_hugging_face
+from deep.backbones.hubs.hugging_face import create_hugging_face
+from deep.backbones.hubs.timm_models import TimmBackbone
+from deep.backbones.hubs.torchaudio_pipelines import TorchaudioPipeline
 from deep.backbones.image import ImageBackbone
 from deep.backbones.irnet import IRNetBackbone
 from deep.backbones.layered import LayeredBackbone
 from deep.backbones.network import AudioNetwork
 from deep.backbones.parallel import ParallelBackbones
 from deep.backbones.registry import (
-    create_backbone,
     get_backbone_config,
     list_backbones,
     list_families,
@@ -24,8 +26,6 @@ from deep.backbones.registry import (
 from deep.backbones.resnet import ResNetBackbone
 from deep.backbones.resnetish import ResNetishBackbone
 from deep.backbones.small_cnn import SmallConvolutionalBackbone
-from deep.backbones.timm_models import TimmBackbone
-from deep.backbones.torchaudio_pipelines import TorchaudioPipeline
 from deep.backbones.vggish import VGGishBackbone
 
 __all__ = [

@@ -58,7 +58,7 @@ class LayeredBackbone(Backbone):
 
     Examples
     --------
-    >>> from deep.backbones.registry import create_backbone
+    >>> from deep.backbones.creation import create_backbone
     >>> network = create_backbone("layers", layers="crnn", n_classes=10)
     >>> sum(parameter.numel() for parameter in network.parameters())
     139786

@@ -8,14 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from deep.backbones.config import BackboneConfig
+from deep.backbones.creation import create_backbone
 from deep.backbones.network import count_parameters
-from deep.backbones.registry import (
-    create_backbone,
-    find_factory,
-    get_backbone_config,
-    list_backbones,
-    list_families,
-)
+from deep.backbones.registry import find_factory, get_backbone_config, list_backbones, list_families
 from deep.frontends.registry import get_frontend_class, list_frontends
 from deep.heads.registry import get_head_class, list_heads
 

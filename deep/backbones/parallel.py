@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,9 +10,9 @@ from torch import Tensor, nn
 
 from deep.backbones.backbone import Backbone
 from deep.backbones.config import BackboneConfig
-from deep.backbones.registry import find_factory, register_backbone
+from deep.backbones.creation import make_backbone
+from deep.backbones.registry import register_backbone
 from deep.frontends.frontend import Frontend
-from deep.options import check_options
 
 # There are as many of them as labels, so that each must be small.
 SMALL_CNN = {"channels": [8, 16, 32], "embedding_size": 32}
@@ -72,16 +71,12 @@ class ParallelBackbones(Backbone):
         super().__init__()
         if backbone_params is None:
             backbone_params = SMALL_CNN if backbone == "cnn" else {}
-        factory = find_factory(backbone)
-        known = {
-            "n_classes": 1,
-            "model": backbone.partition(":")[2],
-            "architecture": architecture,
-        }
-        check_options(f"backbone {backbone!r}", factory, backbone_params, given=known)
-        asked = inspect.signature(factory).parameters
-        told = {name: value for name, value in known.items() if name in asked}
-        each = [factory(frontend, **told, **backbone_params) for _ in range(n_classes)]
+        each = [
+            make_backbone(
+                backbone, frontend, n_classes=1, architecture=architecture, options=backbone_params
+            )
+            for _ in range(n_classes)
+        ]
         self.backbones = nn.ModuleList(each)
         self.architecture = each[0].architecture
         self.embedding_size = sum(backbone.embedding_size for backbone in each)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from deep.backbones.known_classes import KnownClasses, find_label
+from deep.backbones.hubs.known_classes import KnownClasses, find_label
 from deep.heads.head import Head, frequency_logits
 from deep.heads.registry import register_head
 

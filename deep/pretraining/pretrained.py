@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from deep.backbones.creation import create_backbone
 from deep.backbones.earlier import name_parts
 from deep.backbones.network import AudioNetwork
-from deep.backbones.registry import create_backbone
 from deep.checkpoint import (
     CARD_NAME,
     CLASSIFIER,

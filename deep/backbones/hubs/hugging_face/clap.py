@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deep.backbones.hugging_face.filled_images import FilledImages
-from deep.backbones.hugging_face.loading import Architecture, create_model, load_model
+from deep.backbones.hubs.hugging_face.filled_images import FilledImages
+from deep.backbones.hubs.hugging_face.loading import Architecture, create_model, load_model
 from deep.backbones.image import REPEAT
 from deep.frontends.frontend import Frontend
 

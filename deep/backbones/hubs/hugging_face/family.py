@@ -8,21 +8,21 @@ from typing import Any
 
 from deep.backbones.backbone import Backbone
 from deep.backbones.config import BackboneConfig
-from deep.backbones.fixed_weights import fix_weights
-from deep.backbones.hugging_face.adapters import add_adapters, is_adapter
-from deep.backbones.hugging_face.clap import MODEL_TYPE as CLAP
-from deep.backbones.hugging_face.clap import ClapAudioTower, describe_clap
-from deep.backbones.hugging_face.loading import (
+from deep.backbones.hubs.fixed_weights import fix_weights
+from deep.backbones.hubs.hugging_face.adapters import add_adapters, is_adapter
+from deep.backbones.hubs.hugging_face.clap import MODEL_TYPE as CLAP
+from deep.backbones.hubs.hugging_face.clap import ClapAudioTower, describe_clap
+from deep.backbones.hubs.hugging_face.loading import (
     Architecture,
     default_architecture,
     read_architecture,
 )
-from deep.backbones.hugging_face.spectrogram_transformer import MODEL_TYPE as AST
-from deep.backbones.hugging_face.spectrogram_transformer import (
+from deep.backbones.hubs.hugging_face.spectrogram_transformer import MODEL_TYPE as AST
+from deep.backbones.hubs.hugging_face.spectrogram_transformer import (
     SpectrogramTransformer,
     describe_spectrogram_transformer,
 )
-from deep.backbones.hugging_face.waveform import (
+from deep.backbones.hubs.hugging_face.waveform import (
     MODELS,
     HuggingFaceWaveforms,
     describe_waveform_transformer,

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deep.backbones.hugging_face.filled_images import PADDING, FilledImages
-from deep.backbones.hugging_face.loading import Architecture, create_model, load_model
+from deep.backbones.hubs.hugging_face.filled_images import PADDING, FilledImages
+from deep.backbones.hubs.hugging_face.loading import Architecture, create_model, load_model
+from deep.backbones.hubs.known_classes import KnownClasses
+from deep.backbones.hubs.layer_choice import LAST, LayerChoice
 from deep.backbones.image import cut_images
-from deep.backbones.known_classes import KnownClasses
-from deep.backbones.layer_choice import LAST, LayerChoice
 from deep.frontends.frontend import Frontend
 
 MODEL_TYPE = "audio-spectrogram-transformer"

@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from deep.backbones.config import BackboneConfig
-from deep.backbones.fixed_weights import fix_weights
-from deep.backbones.layer_choice import LAST, LayerChoice
-from deep.backbones.registry import register_family
-from deep.backbones.waveform_convolutions import WaveformConvolutions
-from deep.backbones.waveform_transformer import (
+from deep.backbones.hubs.fixed_weights import fix_weights
+from deep.backbones.hubs.layer_choice import LAST, LayerChoice
+from deep.backbones.hubs.waveform_convolutions import WaveformConvolutions
+from deep.backbones.hubs.waveform_transformer import (
     CONVOLUTIONS,
     MEAN,
     PARTS,
     TRANSFORMER,
     WaveformTransformer,
 )
+from deep.backbones.registry import register_family
 from deep.frontends.frontend import Frontend
 from deep.frontends.padding import valid_mask
 

@@ -15,14 +15,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from deep.backbones.config import BackboneConfig
-from deep.backbones.image import REPEAT, ImageBackbone
-from deep.backbones.registry import register_family
-from deep.backbones.timm_library import (
+from deep.backbones.hubs.timm_library import (
     check_safetensors,
     create_timm_model,
     find_hub_weights,
     read_timm_card,
 )
+from deep.backbones.image import REPEAT, ImageBackbone
+from deep.backbones.registry import register_family
 from deep.frontends.frontend import Frontend
 
 PROJECT = "PyTorch Image Models, https://github.com/huggingface/pytorch-image-models"

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from deep.backbones.hugging_face.loading import Architecture, create_model, load_model
-from deep.backbones.layer_choice import LAST, LayerChoice
-from deep.backbones.waveform_convolutions import WaveformConvolutions
-from deep.backbones.waveform_transformer import (
+from deep.backbones.hubs.hugging_face.loading import Architecture, create_model, load_model
+from deep.backbones.hubs.layer_choice import LAST, LayerChoice
+from deep.backbones.hubs.waveform_convolutions import WaveformConvolutions
+from deep.backbones.hubs.waveform_transformer import (
     CONVOLUTIONS,
     MEAN,
     PARTS,

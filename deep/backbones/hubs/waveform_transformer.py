@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from deep.backbones.backbone import Backbone
-from deep.backbones.layer_choice import LayerChoice
+from deep.backbones.hubs.layer_choice import LayerChoice
+from deep.backbones.hubs.waveform_convolutions import WaveformConvolutions
 from deep.backbones.pooling import POOLINGS, create_pooling
-from deep.backbones.waveform_convolutions import WaveformConvolutions
 from deep.frontends.frontend import Frontend
 from deep.frontends.padding import valid_mask
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from deep.backbones.hugging_face.loading import INSTALL
+from deep.backbones.hubs.hugging_face.loading import INSTALL
 
 # Queries and values, as in the paper, by the names that transformers has for them.
 ATTENTION = ("q_proj", "v_proj", "query", "value")
