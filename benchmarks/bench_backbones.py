@@ -6,8 +6,8 @@ Each architecture is trained over the same five folds of notes (groups: instrume
 `train`, and stacked with an SVM and boosted trees over the standard features with `fit-ensemble`.
 All clips are scored by networks that never saw their fold; nothing was chosen by these scores but
 what is said beside an entry. Clips/s is of training, per process, with decoding done, as `train`
-logs it, the median over epochs and folds; minutes are of all five networks, side by side on as many
-cores as there are jobs. A finished run is left alone, so the same command goes on after a kill.
+logs it, the median over epochs and folds; core minutes are those of all five
+networks together. A finished run is left alone, so the same command goes on after a kill.
 """
 
 import argparse
@@ -94,7 +94,7 @@ def measure(name: str, settings: dict, output: Path, jobs: int) -> dict:
         "macro F1": leaf["value"],
         "95 %": f"{leaf['low']:.3f} to {leaf['high']:.3f}",
         "clips/s": speed,
-        "minutes": card["minutes"] / jobs,
+        "core minutes": card["minutes"],
         "stack": stack["value"],
         "stack 95 %": f"{stack['low']:.3f} to {stack['high']:.3f}",
         "svm": models["svm"]["macro_f1"]["value"],

@@ -158,7 +158,7 @@ def _train_run(
         card = train_run(
             clips, output, parameters=parameters, progress=progress, tell=tell, **options
         )
-    if int(os.environ.get("RANK", "0")) > 0:
+    if int(os.environ.get("RANK", "0")) > 0 and int(os.environ.get("WORLD_SIZE", "1")) > 1:
         # One of many processes that trained together; the first one tells of it.
         return card
     _draw_curves(output)

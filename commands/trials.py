@@ -40,13 +40,22 @@ def train_trials(
     """
     import pandas as pd
 
+    from deep.training.processes import joined_processes, process_number
+
     output.mkdir(parents=True, exist_ok=True)
     rows = []
-    for name, changes in trials.items():
-        card = train(dict(changes), output / name)
-        rows.append(_describe(name, card, changes))
-        with replacing(output / TABLE) as partial:
-            pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, index=False)
+    # Processes that train together join once: torch does not let the same ones join again.
+    with joined_processes():
+        for name, changes in trials.items():
+            card = train(dict(changes), output / name)
+            if process_number() > 0:
+                # The first one tells of it.
+                continue
+            rows.append(_describe(name, card, changes))
+            with replacing(output / TABLE) as partial:
+                pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, index=False)
+    if not rows:
+        return
     _draw(output, list(trials))
     _tell(pd.DataFrame(rows, columns=COLUMNS))
     say(f"{len(trials)} trials: {output / TABLE}")

@@ -9,12 +9,18 @@ from typing import Any
 _HOMES = {
     "Augmentation": "deep.augmentation",
     "AudioBackboneClassifier": "deep.classifier",
-    "BackboneConfig": "deep.backbones.registry",
+    "BackboneConfig": "deep.backbones.config",
     "EmbeddingExtractor": "deep.embedding",
     "LogMelFrontend": "deep.frontends.log_mel",
+    "compute_grad_cam": "deep.explanation.grad_cam",
+    "create_augmentation": "deep.augmentation",
     "create_backbone": "deep.backbones.creation",
-    "list_backbones": "deep.backbones.registry",
-    "register_backbone": "deep.backbones.registry",
+    "describe_layers": "deep.backbones.layers_file",
+    "list_augmentations": "deep.augmentation",
+    "list_backbones": "deep.backbones",
+    "list_frontends": "deep.frontends",
+    "list_heads": "deep.heads",
+    "register_backbone": "deep.backbones",
 }
 
 __all__ = [
@@ -23,8 +29,14 @@ __all__ = [
     "BackboneConfig",
     "EmbeddingExtractor",
     "LogMelFrontend",
+    "compute_grad_cam",
+    "create_augmentation",
     "create_backbone",
+    "describe_layers",
+    "list_augmentations",
     "list_backbones",
+    "list_frontends",
+    "list_heads",
     "register_backbone",
 ]
 

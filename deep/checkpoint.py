@@ -78,7 +78,8 @@ def write_checkpoint(
     network : nn.Module
         Its weights and buffers are written.
     card : dict
-        JSON-able; format, versions and the weights' digest are added.
+        JSON-able but for paths, which become texts; format, versions and the weights' digest are
+        added.
     form : CheckpointFormat
         What it is written as.
 
@@ -96,7 +97,7 @@ def write_checkpoint(
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
     }
-    text = json.dumps(card, indent=2, sort_keys=True)
+    text = json.dumps(card, indent=2, sort_keys=True, default=os.fspath)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     # The card last: it names the weights' digest, so a reader notices a change half made.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 import numpy as np
 import torch
@@ -119,9 +120,14 @@ def _forward_batch(network: AudioNetwork, waveforms: Tensor, lengths: Tensor) ->
     """Give logits and embeddings side by side."""
     # Whether gradients are wanted is a thread's own affair, so it is said here.
     with torch.inference_mode():
-        device = next(network.parameters()).device
+        device = _find_device(network)
         outputs = network.outputs(waveforms.to(device), lengths)
         return torch.cat(outputs, dim=1).float().cpu().numpy()
+
+
+def _find_device(network: AudioNetwork) -> torch.device:
+    # What is kept from training altogether has buffers alone.
+    return next(chain(network.parameters(), network.buffers())).device
 
 
 def _mean_by(owners: np.ndarray, values: np.ndarray, n_owners: int) -> np.ndarray:

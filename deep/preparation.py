@@ -153,6 +153,7 @@ def start_network(model: Any, n_classes: int) -> AudioNetwork:
         On the CPU.
     """
     network = model.create_network(n_classes)
+    network.head.name_classes([str(name) for name in model.classes_])
     model.pretrained_on_ = None
     if model.pretrained is not None:
         card = load_pretrained_backbone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -230,13 +231,21 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
         """
         return self._forward(X)[1]
 
-    def save_model(self, directory: str | os.PathLike[str]) -> None:
+    def save_model(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        clip_ids: Sequence[str] | None = None,
+    ) -> None:
         """Write ``model.safetensors`` and ``card.json``.
 
         Parameters
         ----------
         directory : path-like
             Made if it is not there.
+        clip_ids : sequence of str or None
+            Names of the clips whose labels it learned, so that nobody starts from it who is to be
+            judged by them; None means that they are not known.
         """
         check_is_fitted(self)
         card = {
@@ -252,6 +261,7 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
             "best_epoch": self.best_epoch_,
             "kept_epochs": self.kept_epochs_,
             "pretrained_on": self.pretrained_on_,
+            "clip_ids": None if clip_ids is None else list(clip_ids),
         }
         write_checkpoint(directory, self.network_, card)
 
@@ -302,6 +312,7 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
             network = model.create_network(
                 len(card["classes"]), architecture=card.get("architecture")
             )
+            network.head.name_classes([str(name) for name in card["classes"]])
             network.load_state_dict(weights)
         except (KeyError, TypeError, RuntimeError) as exc:
             raise ValueError(f"{directory} does not fit this version: {exc}") from exc

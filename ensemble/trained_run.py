@@ -286,6 +286,6 @@ def _was_pretrained_on(run: TrainedRun, clip_ids: pd.Index) -> bool:
     """Whether a network of the run started from a backbone that had heard some of these clips."""
     for path in sorted(Path(run.directory).glob("fold_*/card.json")):
         before = json.loads(path.read_text(encoding="utf-8")).get("pretrained_on") or {}
-        if before.get("test_rows") or set(before.get("clip_ids", ())) & set(clip_ids):
+        if before.get("test_rows") or set(before.get("clip_ids") or ()) & set(clip_ids):
             return True
     return False

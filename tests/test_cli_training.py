@@ -10,6 +10,8 @@ import soundfile
 from typer.testing import CliRunner
 
 from cli import app, main
+from commands.trials import train_trials
+from deep.training import processes
 
 SR = 8000
 RECIPE = """
@@ -195,6 +197,19 @@ def test_a_setting_is_given_by_its_name_and_a_wrong_one_is_told(corpus, tmp_path
     told = capsys.readouterr().err
     assert "--set has no setting 'n_epochs'" in told
     assert "a setting must be NAME=VALUE" in told
+
+
+def test_of_processes_that_train_together_only_the_first_writes_the_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "process_number", lambda: 1)
+    places = []
+
+    def train(changes, place):
+        places.append(place.name)
+        return {"task": "single-label", "n_parameters": 1, "minutes": 0.0}
+
+    train_trials({"plain": {}, "wide": {}}, train, tmp_path)
+    assert places == ["plain", "wide"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_trials_of_a_recipe_are_trained_into_one_table_and_picture(corpus, tmp_path, capsys):

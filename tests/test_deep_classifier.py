@@ -420,6 +420,23 @@ def test_a_saved_model_is_a_card_and_safetensors_without_the_machines_paths(tmp_
     assert loaded.augment == "default"
 
 
+def test_a_path_among_the_settings_is_saved_as_text(tmp_path, sounds):
+    (tmp_path / "net.cfg").write_text(
+        "[moddims]\npermute=[2,1,0]\ncollapse=[1,2]\n[lstm]\nhidden_size=4\n"
+        "[moddims]\npermute=[1]\n[linear]\nout_features=2\n"
+    )
+    settings = {
+        "backbone_params": {"layers": tmp_path / "net.cfg"},
+        "frontend_params": {"n_fft": 256, "hop_length": 128, "n_mels": 16},
+    }
+    classifier = AudioBackboneClassifier(
+        "layers", **settings, sr=SR, epochs=1, augment=False, device="cpu", random_state=0
+    )
+    classifier.fit(*sounds).save_model(tmp_path / "model")
+    loaded = AudioBackboneClassifier.load_model(tmp_path / "model", device="cpu")
+    assert loaded.backbone_params == {"layers": str(tmp_path / "net.cfg")}
+
+
 def test_weights_that_the_card_does_not_describe_are_refused(tmp_path, trained):
     trained.save_model(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"other")

@@ -367,6 +367,9 @@ class Fitted:
     def find_sr(self):
         return 8000
 
+    def find_max_length(self):
+        return round(self.max_seconds * self.find_sr())
+
     def decision_function(self, clips):
         assert len(clips) == 1
         return np.array([[0.0, np.log(3)]])

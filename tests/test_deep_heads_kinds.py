@@ -135,7 +135,7 @@ def test_a_frozen_head_drops_nothing_while_others_do():
 def test_heads_are_frozen_by_name_when_the_classes_are_known():
     head = PerLabelHead(8, 3, frozen=["violin", 0])
     assert head.frozen == [0]
-    head.start_with(torch.nn.Identity(), ["cello", "flute", "violin"])
+    head.name_classes(["cello", "flute", "violin"])
     assert head.frozen == [0, 2]
 
 
@@ -144,7 +144,7 @@ def test_unknown_labels_cannot_be_frozen():
         PerLabelHead(8, 3, frozen=[3])
     head = PerLabelHead(8, 2, frozen=["oboe"])
     with pytest.raises(ValueError, match=r"some of \['cello', 'flute'\], got \['oboe'\]"):
-        head.start_with(torch.nn.Identity(), ["cello", "flute"])
+        head.name_classes(["cello", "flute"])
 
 
 def test_heads_over_steps_and_over_clips_have_a_name_each():
@@ -338,3 +338,18 @@ def test_one_head_is_retrained_while_the_rest_of_a_trained_network_rests(chords,
     changed = np.abs(again.predict_proba(clips) - before).max(axis=0)
     assert changed[1] > 1e-3
     assert changed[0] == 0
+
+
+def test_frozen_heads_keep_their_numbers_and_can_be_thawed_with_them():
+    head = PerLabelHead(8, 2, of="linear", frozen=[0])
+    before = {name: each.clone() for name, each in head.state_dict().items()}
+    head.train()(torch.randn(16, 8)).sum().backward()
+    assert all("heads.0" not in name for name, _ in head.named_parameters())
+    for name, each in head.state_dict().items():
+        if name.startswith("heads.0"):
+            assert torch.equal(each, before[name])
+    head.unfreeze([0])
+    assert head.state_dict().keys() == before.keys()
+    head(torch.randn(16, 8)).sum().backward()
+    assert all(weight.grad is not None for weight in head.parameters())
+    assert not torch.equal(head.heads[0].norm.running_mean, before["heads.0.norm.running_mean"])

@@ -18,6 +18,7 @@ from deep.classifier import AudioBackboneClassifier
 from deep.frontends.kaldi_fbank import KaldiFbankFrontend
 from deep.frontends.waveform import WaveformFrontend
 from deep.heads.audioset import AudioSetHead
+from deep.pretraining.pretrained import PretrainedBackbone
 from deep.training.stages import train_from
 
 transformers = pytest.importorskip("transformers")
@@ -165,7 +166,7 @@ def test_speech_models_equal_those_of_transformers_alone_and_in_a_padded_batch(
     library = transformers.AutoModel.from_config(
         transformers.AutoConfig.for_model(kind, **config)
     ).eval()
-    weights = network.backbone.model.state_dict()
+    weights = network.backbone.transformer.state_dict()
     weights |= {
         f"feature_extractor.conv_layers.{name.removeprefix('layers.')}": weight
         for name, weight in network.backbone.convolutions.state_dict().items()
@@ -253,12 +254,12 @@ def test_a_layer_is_what_transformers_calls_its_hidden_state(name, rng):
         frames, n_frames = whole.frames(*batch)
         if name == "ast":
             values = frames[:, 0].transpose(1, 2)
-            hidden = whole.backbone.model(values, output_hidden_states=True).hidden_states
+            hidden = whole.backbone.transformer(values, output_hidden_states=True).hidden_states
             hidden = [(state[:, 0] + state[:, 1]) / 2 for state in hidden]
         else:
             steps, _ = whole.backbone.convolutions(frames[:, 0, 0], n_frames)
             steps = steps.transpose(1, 2)
-            hidden = whole.backbone.model(steps, output_hidden_states=True).hidden_states
+            hidden = whole.backbone.transformer(steps, output_hidden_states=True).hidden_states
             hidden = [state.mean(dim=1) for state in hidden]
         for layer in (0, 1):
             actual = layers[layer].backbone(frames, n_frames)
@@ -283,7 +284,7 @@ def test_convolutions_alone_have_no_transformer(speech_folder, rng):
         actual = network.embeddings(*padded(clip))
     torch.testing.assert_close(actual, expected, rtol=0, atol=1e-5)
     assert network.embedding_size == 8
-    assert not any("encoder" in name for name, _ in network.named_parameters())
+    assert not any("transformer" in name for name, _ in network.named_parameters())
 
 
 def test_steps_are_pooled_by_attention_where_wished(rng):
@@ -378,6 +379,24 @@ def test_a_saved_classifier_opens_when_the_folder_is_gone(ast_folder, tmp_path, 
     shutil.rmtree(folder)
     loaded = AudioBackboneClassifier.load_model(tmp_path / "saved", device="cpu")
     np.testing.assert_array_equal(loaded.decision_function(clips), expected)
+
+
+def test_a_folder_is_found_in_the_home_of_its_user(ast_folder, tmp_path, monkeypatch):
+    shutil.copytree(ast_folder, tmp_path / "model")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    network = create_backbone("hf:~/model", n_classes=2)
+    assert network.backbone.known_classes is not None
+
+
+def test_a_backbone_without_any_trained_weight_embeds(ast_folder, tmp_path, rng):
+    clips = [0.1 * rng.normal(size=size) for size in (2000, 3000, 1500, 2500)]
+    classifier = AudioBackboneClassifier(
+        backbone=f"hf:{ast_folder}", backbone_params={"frozen": True}, epochs=1, batch_size=4,
+        validation_fraction=0.0, augment=False, device="cpu", source_sr=SR, random_state=0,
+    )  # fmt: skip
+    classifier.fit(clips, ["cel", "vio", "cel", "vio"]).save_model(tmp_path)
+    found = PretrainedBackbone.load(tmp_path).embed(clips, source_sr=SR)
+    np.testing.assert_array_equal(found, classifier.embed(clips))
 
 
 def test_pickled_weights_are_refused_with_what_to_do(ast_folder, tmp_path):
@@ -483,6 +502,20 @@ def test_a_head_takes_the_rows_of_codes_and_names_and_tells_what_it_does_not_kno
     head.start_at(torch.full((4,), 0.25))
     assert head.linear.bias[2].item() == pytest.approx(np.log(1 / 3))
     torch.testing.assert_close(head.linear.bias[3], known.bias[3])
+
+
+@pytest.mark.parametrize("layer", [1, "weighted"])
+def test_a_head_over_another_layer_than_the_last_starts_like_any_other(ast_folder, layer):
+    network = create_backbone(f"hf:{ast_folder}", n_classes=1, layer=layer)
+    before = network.head.linear.weight.clone()
+    network.head.start_with(network.backbone, ["vio"])
+    torch.testing.assert_close(network.head.linear.weight, before)
+
+
+def test_what_weighs_the_layers_learns_as_fast_as_what_is_next_to_the_head(ast_folder):
+    network = create_backbone(f"hf:{ast_folder}", n_classes=1, layer="weighted")
+    names = [name for name, _ in network.backbone.named_parameters()]
+    assert names[-1] == "choice.scores"
 
 
 def test_a_head_is_told_what_a_class_is_called(ast_folder):

@@ -207,6 +207,7 @@ def test_one_transform_repeated_gives_three_equal_channels_and_three_learn_apart
         ("learnable-stft", {"window": "round"}, "scipy.signal.get_window knows.*'round'"),
         ("learnable-stft", {"scale": "db"}, "scale must be one of .*got 'db'"),
         ("learnable-stft", {"n_stfts": 0}, "n_stfts and repeat at least 1, got 1024, 0 and 1"),
+        ("learnable-stft", {"n_fft": 401}, "n_fft must be even and at least 2, .*got 401"),
         ("learnable-stft", {"floor": 0.0}, "floor must be above 0, got 0"),
         ("sinc", {"scale": "power"}, "scale must be one of .*got 'power'"),
         ("sinc", {"min_low_hz": 5000.0}, "leave room below half of 8000 Hz, got 5000"),
@@ -395,3 +396,13 @@ def test_the_recipe_holds_the_seven_trials_of_the_source():
         "three-kernels": (3, False, True),
         "three-windows-and-kernels": (3, True, True),
     }
+
+
+def test_only_what_is_learned_is_a_parameter_under_the_same_names():
+    fixed = LearnableStftFrontend(n_fft=64, n_mels=None, learn_window=False)
+    learned = LearnableStftFrontend(n_fft=64, n_mels=None, learn_window=True, learn_kernels=True)
+    assert list(fixed.parameters()) == []
+    assert sum(each.numel() for each in learned.parameters()) == 64 + 2 * 33 * 64
+    assert fixed.state_dict().keys() == learned.state_dict().keys()
+    learned.learn_kernels = False
+    assert [name for name, _ in learned.named_parameters()] == ["window_change"]

@@ -193,6 +193,7 @@ def test_bfloat16_autocast_does_not_touch_the_transform(frontend, rng):
         ({"normalisation": "batch"}, "normalisation must be one of .*'dataset'.*, got 'batch'"),
         ({"pad_mode": "edge"}, "pad_mode must be one of .*'reflect'.*, got 'edge'"),
         ({"floor": 0.0}, "floor must be above 0, got 0.0"),
+        ({"n_fft": 401}, "n_fft must be even, .*got 401"),
         ({"hop_length": 0}, "hop_length must be at least 1 sample, got 0"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

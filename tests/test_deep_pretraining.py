@@ -23,7 +23,7 @@ from deep.pretraining.corpus import cut_views
 from deep.pretraining.masked import MaskedSpectrogram
 from deep.pretraining.patch_grid import PatchGrid, draw_each
 from deep.pretraining.patches import FOREIGN, IN_PLACE, MOVED, OUTSIDE, ShuffledPatches
-from deep.pretraining.pretext import Views, tally
+from deep.pretraining.pretext import Views, check_steps, tally
 from deep.pretraining.tasks import create_task
 from features.audio import Clip
 from features.manifest import make_manifest, write_manifest
@@ -548,3 +548,14 @@ def test_a_trained_classifier_is_started_from_too_and_its_labels_are_remembered(
     ):
         torch.testing.assert_close(own, before, rtol=0, atol=1e-6)
     assert second.pretrained_on_["labels"] is True
+    assert second.pretrained_on_["clip_ids"] is None, "nobody said what these clips are called"
+    first.save_model(tmp_path, clip_ids=["a.wav", "b.wav"])
+    assert PretrainedBackbone.load(tmp_path).card["trained_on"]["clip_ids"] == ["a.wav", "b.wav"]
+
+
+def test_a_task_of_steps_wants_steps_that_do_not_overlap(network):
+    views = make_views(64)
+    steps, _ = network.backbone.frame_embeddings(views.frames, views.n_frames)
+    check_steps(steps, views.frames, network.backbone.frames_per_step)
+    with pytest.raises(ValueError, match=r"64 frames must give 8 steps, got \d+; take"):
+        check_steps(steps, views.frames, 8)

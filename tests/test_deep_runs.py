@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -391,5 +392,12 @@ def test_a_start_that_has_learned_the_labels_of_the_folds_is_refused(tones, sing
     manifest = make_manifest(tones[0], root=tones[1])
     start = QUICK | {"pretrained": str(single[0] / "network"), "epochs": 1}
     with pytest.raises(ValueError, match=r"learned the labels of \d+ of these clips"):
+        train_run(manifest, tmp_path / "folds", parameters=start, folds=2)
+    shutil.copytree(single[0] / "network", tmp_path / "elsewhere")
+    start["pretrained"] = str(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match=r"learned the labels of \d+ of these clips"):
+        train_run(manifest, tmp_path / "folds", parameters=start, folds=2)
+    AudioBackboneClassifier.load_model(tmp_path / "elsewhere").save_model(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="does not say whose labels it has learned"):
         train_run(manifest, tmp_path / "folds", parameters=start, folds=2)
     assert train_run(manifest, tmp_path / "one", parameters=start, folds=None)["n_folds"] == 0

@@ -61,7 +61,7 @@ def test_steps_equal_those_of_torchaudio_alone_and_in_a_padded_batch(name, rng):
         f"feature_extractor.conv_layers.{key.removeprefix('layers.')}": each
         for key, each in whole.convolutions.state_dict().items()
     }
-    weights |= {f"encoder.{key}": each for key, each in whole.encoder.state_dict().items()}
+    weights |= {f"encoder.{key}": each for key, each in whole.transformer.state_dict().items()}
     reference.load_state_dict(weights)
     for layer in (1, "weighted"):
         networks[layer].backbone.load_state_dict(whole.state_dict(), strict=False)

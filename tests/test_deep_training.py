@@ -189,10 +189,22 @@ def test_a_compiled_backbone_learns_what_a_plain_one_does(rng):
         ("backbone.position", "backbone.position"),
         ("frontend.filters", "frontend"),
         ("head.linear.bias", "head"),
+        ("head.heads.3.hidden.2.weight", "head.hidden.2"),
+        ("backbone.backbones.4.pairs.1.norms.0.bias", "backbone.pairs.1"),
     ],
 )
 def test_a_layer_is_an_item_of_a_list_or_a_child(parameter, layer):
     assert layer_of(parameter) == layer
+
+
+@pytest.mark.parametrize("head", ["linear", "mlp"])
+def test_heads_of_all_labels_learn_at_one_rate(head):
+    network = create_backbone("crnn", n_classes=4, head="per-label", head_params={"of": head})
+    groups = parameter_groups(network, layer_decay=0.5, weight_decay=0.0)
+    shares = {id(each): group["share"] for group in groups for each in group["params"]}
+    by_label = [[shares[id(each)] for each in one.parameters()] for one in network.head.heads]
+    assert all(label == by_label[0] for label in by_label)
+    assert max(by_label[0]) == 1.0
 
 
 def test_layers_learn_the_slower_the_farther_they_are_from_the_head():
@@ -444,6 +456,10 @@ def test_a_loss_that_is_not_finite_ends_the_training_with_advice(rng):
 def test_settings_that_cannot_work_are_refused_with_their_value(settings, message):
     with pytest.raises(ValueError, match=message):
         TrainingSettings(**settings)
+
+
+def test_without_epochs_it_does_not_matter_for_how_many_the_rate_would_rise():
+    assert TrainingSettings(epochs=0, head_epochs=3, warm_up_epochs=5.0).epochs == 0
 
 
 def test_all_settings_that_cannot_work_are_named_at_once():

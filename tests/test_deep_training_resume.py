@@ -336,3 +336,17 @@ def test_another_file_behind_a_setting_is_another_training(tmp_path):
     path.write_text("another")
     assert hash_files(settings) != before
     assert hash_files({"loss": "focal"}) is None
+
+
+def test_a_file_is_found_behind_a_path_and_a_folder_behind_the_name_of_a_model(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "ast").mkdir()
+    path = tmp_path / "ast" / "config.json"
+    path.write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert hash_files({"backbone_params": {"layers": path}}) is not None
+    assert hash_files({"backbone": "hf:ast"}) is not None
+    assert hash_files({"backbone": "hf:~/ast"}) is not None
+    assert hash_files({"backbone": "ast"}) is None

@@ -157,7 +157,7 @@ def _explain_label(
     target = [str(name) for name in first.classes_].index(label)
     # What training never saw has a logit that no sound changes.
     networks = [each.network_ for each in chosen.classifiers if not each.absent_[target]]
-    max_length = max(1, round(first.max_seconds * first.find_sr()))
+    max_length = first.find_max_length()
     attention = compute_attention(networks, waveform, target=target, max_length=max_length)
     heat = None
     # Attention alone is an explanation too.

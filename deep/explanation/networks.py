@@ -170,7 +170,7 @@ def _ends(clip_id: str) -> list[str]:
 
 def _was_pretrained_on(classifier: AudioBackboneClassifier, clip_id: str) -> bool:
     """Whether a network started from a backbone that had heard a clip, without its labels."""
-    heard = set((classifier.pretrained_on_ or {}).get("clip_ids", ()))
+    heard = set((classifier.pretrained_on_ or {}).get("clip_ids") or ())
     return any(end in heard for end in _ends(clip_id))
 
 

@@ -79,6 +79,8 @@ class LearnableStftFrontend(NormalisedFrontend):
     ((2, 3, 128, 44), [44, 22])
     """
 
+    window_change: Tensor
+    kernel_change: Tensor
     start_windows: Tensor
     start_kernels: Tensor
     filters: Tensor | None
@@ -111,9 +113,9 @@ class LearnableStftFrontend(NormalisedFrontend):
             normalisation=normalisation,
             min_std=check_scale(scale, floor),
         )
-        if n_fft < 2 or n_stfts < 1 or repeat < 1:
+        if n_fft < 2 or n_fft % 2 or n_stfts < 1 or repeat < 1:
             raise ValueError(
-                "n_fft must be at least 2, n_stfts and repeat at least 1, got "
+                "n_fft must be even and at least 2, n_stfts and repeat at least 1, got "
                 f"{n_fft}, {n_stfts} and {repeat}"
             )
         self.n_fft, self.n_stfts, self.repeat = n_fft, n_stfts, repeat
@@ -123,42 +125,46 @@ class LearnableStftFrontend(NormalisedFrontend):
         register("start_windows", _make_window(window, n_fft).repeat(n_stfts, 1))
         register("start_kernels", _make_kernels(n_fft))
         register("filters", _make_mel_filters(n_bins, n_mels, sr, fmin, fmax or sr / 2))
-        self.window_change = nn.Parameter(torch.zeros(n_stfts, n_fft))
-        self.kernel_change = nn.Parameter(torch.zeros(n_stfts, 2, n_bins, n_fft))
+        self.register_buffer("window_change", torch.zeros(n_stfts, n_fft))
+        self.register_buffer("kernel_change", torch.zeros(n_stfts, 2, n_bins, n_fft))
         self.learn_window, self.learn_kernels = learn_window, learn_kernels
 
     @property
     def learn_window(self) -> bool:
         """Whether windows are learned."""
-        return self._learn_window
+        return isinstance(self.window_change, nn.Parameter)
 
     @learn_window.setter
     def learn_window(self, learned: bool) -> None:
-        self._learn_window = bool(learned)
-        self.window_change.requires_grad_(self._learn_window)
+        self._set_learned("window_change", learned)
 
     @property
     def learn_kernels(self) -> bool:
         """Whether kernels are learned."""
-        return self._learn_kernels
+        return isinstance(self.kernel_change, nn.Parameter)
 
     @learn_kernels.setter
     def learn_kernels(self, learned: bool) -> None:
-        self._learn_kernels = bool(learned)
-        self.kernel_change.requires_grad_(self._learn_kernels)
+        self._set_learned("kernel_change", learned)
+
+    def _set_learned(self, name: str, learned: bool) -> None:
+        """Make a change a parameter, or a buffer, which no training moves."""
+        value = getattr(self, name).detach()
+        delattr(self, name)
+        if learned:
+            self.register_parameter(name, nn.Parameter(value))
+        else:
+            self.register_buffer(name, value)
 
     @property
     def windows(self) -> Tensor:
         """Windows as they are, of shape (n_stfts, n_fft)."""
-        # Not by requires_grad alone: a training that thaws a whole network sets that everywhere.
-        change = self.window_change if self._learn_window else self.window_change.detach()
-        return self.start_windows + change
+        return self.start_windows + self.window_change
 
     @property
     def kernels(self) -> Tensor:
         """Cosines and sines as they are, of shape (n_stfts, 2, n_fft // 2 + 1, n_fft)."""
-        change = self.kernel_change if self._learn_kernels else self.kernel_change.detach()
-        return self.start_kernels + change
+        return self.start_kernels + self.kernel_change
 
     def magnitudes(self, waveforms: Tensor) -> Tensor:
         """Compute magnitude spectrograms, frames centred and zeros beyond the ends.
@@ -193,7 +199,7 @@ class LearnableStftFrontend(NormalisedFrontend):
 
     def _kernels_count(self) -> bool:
         """Tell whether the kernels may be others than those of a Fourier transform."""
-        return self._learn_kernels or bool(self.kernel_change.any())
+        return self.learn_kernels or bool(self.kernel_change.any())
 
     def _by_fft(self, waveforms: Tensor) -> Tensor:
         magnitudes = [

@@ -99,6 +99,8 @@ class LogMelFrontend(NormalisedFrontend):
 
         if pad_mode not in PAD_MODES:
             raise ValueError(f"pad_mode must be one of {list(PAD_MODES)}, got {pad_mode!r}")
+        if n_fft % 2:
+            raise ValueError(f"n_fft must be even, so that frames have a middle, got {n_fft}")
         self.n_fft, self.n_mels = n_fft, n_mels
         self.floor, self.scale = floor, scale
         self.scale_level, self.pad_mode = scale_level, pad_mode

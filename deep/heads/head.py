@@ -43,6 +43,15 @@ class Head(nn.Module):
         T.-Y. Lin et al., Focal loss for dense object detection, ICCV 2017, section 4.1.
         """
 
+    def name_classes(self, classes: Sequence[str]) -> None:
+        """Learn what the logits are called.
+
+        Parameters
+        ----------
+        classes : sequence of str
+            Names, in the order of the logits.
+        """
+
     def start_with(self, backbone: Backbone, classes: Sequence[str]) -> None:
         """Take over what a backbone's weights know of the classes, if there is anything.
 

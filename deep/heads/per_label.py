@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from deep.fixed_weights import fix_weights, free_weights
 from deep.heads.head import Head
 from deep.heads.registry import create_head, register_head
 
@@ -80,7 +81,7 @@ class PerLabelHead(Head):
             raise ValueError(f"heads {of!r} must stand side by side in a head {other!r}")
         self.slices = slices
         self._frozen: set[int] = set()
-        # Names wait for `start_with`, which brings those of the classes.
+        # Names wait for `name_classes`.
         self._asked = list(frozen)
         self.freeze([label for label in frozen if isinstance(label, int)])
 
@@ -105,11 +106,11 @@ class PerLabelHead(Head):
         ValueError
             If there is no such label.
         """
-        resting = self._check(labels)
+        resting = self._check(labels) - self._frozen
         self._frozen |= resting
         for label in resting:
-            # An optimiser would still follow the gradient of the step before.
-            self.heads[label].zero_grad(set_to_none=True)
+            fix_weights(self.heads[label])
+            self.heads[label].eval()
 
     def unfreeze(self, labels: Iterable[int]) -> None:
         """Train heads again.
@@ -124,10 +125,29 @@ class PerLabelHead(Head):
         ValueError
             If there is no such label.
         """
-        thawed = self._check(labels)
+        thawed = self._check(labels) & self._frozen
         self._frozen -= thawed
         for label in thawed:
-            self.heads[label].requires_grad_(True).train(self.training)
+            free_weights(self.heads[label])
+            self.heads[label].train(self.training)
+
+    def train(self, mode: bool = True) -> Self:
+        """Put all heads but those that rest into training, or into evaluation.
+
+        Parameters
+        ----------
+        mode : bool
+            Whether to train.
+
+        Returns
+        -------
+        PerLabelHead
+            Itself.
+        """
+        super().train(mode)
+        for label in self._frozen:
+            self.heads[label].eval()
+        return self
 
     def retrain(self, labels: Iterable[int]) -> None:
         """Train some heads and let all others rest.
@@ -157,26 +177,25 @@ class PerLabelHead(Head):
         for label, head in enumerate(self._list_heads()):
             head.start_at(frequencies[label : label + 1])
 
-    def start_with(self, backbone: Backbone, classes: Sequence[str]) -> None:
-        """Take over what a backbone knows of the classes, and freeze the heads named.
+    def name_classes(self, classes: Sequence[str]) -> None:
+        """Freeze the heads that were named.
 
         Parameters
         ----------
-        backbone : Backbone
-            What the head stands on.
         classes : sequence of str
-            Their names, in the order of the logits.
+            Names, in the order of the logits.
 
         Raises
         ------
         ValueError
             If a label that is to rest is none of the classes.
         """
-        names = [str(name) for name in classes]
         asked = [label for label in self._asked if not isinstance(label, int)]
-        if unknown := [label for label in asked if label not in names]:
-            raise ValueError(f"frozen must name some of {names}, got {unknown}")
-        self.freeze(names.index(label) for label in asked)
+        if unknown := [label for label in asked if label not in classes]:
+            raise ValueError(f"frozen must name some of {list(classes)}, got {unknown}")
+        self.freeze([list(classes).index(label) for label in asked])
+
+    def start_with(self, backbone: Backbone, classes: Sequence[str]) -> None:  # noqa: D102
         # A share of the embedding is not what a backbone's own classifier stood on.
         if not self.slices:
             for head, name in zip(self._list_heads(), classes, strict=True):
@@ -197,9 +216,6 @@ class PerLabelHead(Head):
         Tensor of shape (n_samples, n_classes)
             Logits.
         """
-        for label in self._frozen:
-            # Here, since whoever trains a network puts all its modules into training anew.
-            self.heads[label].requires_grad_(False).eval()
         n_labels = len(self.heads)
         shares = embeddings.chunk(n_labels, dim=-1) if self.slices else [embeddings] * n_labels
         logits = [head(share, *n_steps) for head, share in zip(self.heads, shares, strict=True)]

@@ -13,7 +13,7 @@ from deep.backbones.backbone import Backbone
 from deep.backbones.network import AudioNetwork
 from deep.frontends.padding import valid_mask
 from deep.pretraining.patch_grid import PatchGrid, draw_each
-from deep.pretraining.pretext import Outcome, PretextTask, Views, tally
+from deep.pretraining.pretext import Outcome, PretextTask, Views, check_steps, tally
 
 DECODER_SIZE = 256
 
@@ -78,6 +78,7 @@ class MaskedSpectrogram(PretextTask):
         marked = valid & (draw_each(draws, valid.shape[1]) < self.mask_share)
         hidden = self.grid.cells(marked.to(frames.device), longest).expand_as(frames)
         steps, _ = backbone.frame_embeddings(frames.masked_fill(hidden, 0.0), views.n_frames)
+        check_steps(steps, frames, self.frames_per_step)
         predicted = self.decoder(steps).float()
         shape = (self.frames_per_step, self.n_channels, self.n_bands)
         predicted = predicted.unflatten(2, shape).flatten(1, 2).permute(0, 2, 3, 1)

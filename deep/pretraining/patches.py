@@ -12,7 +12,7 @@ from deep.augmentation.draws import Draws
 from deep.backbones.backbone import Backbone
 from deep.backbones.network import AudioNetwork
 from deep.pretraining.patch_grid import PatchGrid, draw_each
-from deep.pretraining.pretext import Outcome, PretextTask, Views, tally
+from deep.pretraining.pretext import Outcome, PretextTask, Views, check_steps, tally
 
 DECODER_SIZE = 128
 
@@ -82,6 +82,7 @@ class ShuffledPatches(PretextTask):
     def forward(self, backbone: Backbone, views: Views, draws: Draws) -> Outcome:  # noqa: D102
         frames, answers = self.shuffle(views, draws)
         steps, _ = backbone.frame_embeddings(frames, views.n_frames)
+        check_steps(steps, frames, backbone.frames_per_step)
         n_columns = answers.shape[1] // self.n_rows
         columns = steps[:, : n_columns * self.patch_steps].unflatten(
             1, (n_columns, self.patch_steps)

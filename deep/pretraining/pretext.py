@@ -115,6 +115,31 @@ class PretextTask(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} must define judge")
 
 
+def check_steps(steps: Tensor, frames: Tensor, frames_per_step: int) -> None:
+    """Make sure that a backbone's steps stand for stretches of time, one after the other.
+
+    Parameters
+    ----------
+    steps : Tensor of shape (n_samples, n_steps, frame_embedding_size)
+        Its embeddings of frames.
+    frames : Tensor of shape (n_samples, n_channels, n_bands, n_frames)
+        What it saw.
+    frames_per_step : int
+        How many a step stands for.
+
+    Raises
+    ------
+    ValueError
+        If there are other steps than that, as of patches that overlap.
+    """
+    expected = frames.shape[-1] // frames_per_step
+    if steps.shape[1] != expected:
+        raise ValueError(
+            f"a backbone's steps must not overlap for this task: {frames.shape[-1]} frames must "
+            f"give {expected} steps, got {steps.shape[1]}; take 'contrastive', or another backbone"
+        )
+
+
 def tally(*sums: Tensor | int) -> Tensor:
     """Put sums side by side.
 

@@ -50,7 +50,8 @@ class PretrainedBackbone:
         and ``architecture`` make the network, which hears ``max_seconds`` at once;
         the other settings, ``history`` (see `learn`), ``score_name``, ``stopped_by`` and
         ``best_epoch`` tell how it learned; ``failures`` lists clips that could not be read.
-        ``trained_on`` tells of the clips that it saw: ``clip_ids``, ``clip_ids_sha256``,
+        ``trained_on`` tells of the clips that it saw: ``clip_ids`` (None: not known, of a
+        classifier that was not trained in a run), ``clip_ids_sha256``,
         ``validation_clip_ids`` (those of them that only chose the epoch), ``folds_sha256`` (None:
         it knows of no folds), ``labels`` (False: none was looked at) and ``test_rows`` (how many
         rows of split=test were among them).
@@ -155,7 +156,9 @@ def _as_pretrained(card: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """Tell of a classifier what is told of a pre-trained backbone."""
     parameters = name_parts(card["parameters"])
     before = card.get("pretrained_on") or {}
-    seen = {*before.get("clip_ids", ()), *(list_seen_clips(folder.parent, folder.name) or ())}
+    seen = list_seen_clips(folder.parent, folder.name)
+    if seen is not None:
+        seen = sorted({*seen, *(before.get("clip_ids") or ())})
     return {
         **parameters,
         "backbone_params": parameters["backbone_params"] or {},
@@ -164,8 +167,8 @@ def _as_pretrained(card: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         "history": card["history"],
         "weights_sha256": card["weights_sha256"],
         "trained_on": {
-            "clip_ids": sorted(seen),
-            "clip_ids_sha256": hash_clip_ids(sorted(seen)),
+            "clip_ids": seen,
+            "clip_ids_sha256": None if seen is None else hash_clip_ids(seen),
             "validation_clip_ids": [],
             "folds_sha256": None,
             "labels": True,

@@ -49,7 +49,7 @@ def load_pretrained_backbone(
     pretrained = PretrainedBackbone.load(path)
     wanted, found = _describe(settings), _describe(pretrained.card)
     different = [
-        f"{name} is {found.get(name, 'the default')!r} there and "
+        f"{name[1] or name[0]} is {found.get(name, 'the default')!r} there and "
         f"{wanted.get(name, 'the default')!r} here"
         for name in {**found, **wanted}
         if found.get(name) != wanted.get(name)
@@ -64,15 +64,15 @@ def load_pretrained_backbone(
     return pretrained.card
 
 
-def _describe(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Name what a backbone's weights depend on."""
-    parts = {
-        name: value
+def _describe(settings: Mapping[str, Any]) -> dict[tuple[str, str], Any]:
+    """Name what a backbone's weights depend on, by setting and option."""
+    named = {(key, ""): settings.get(key) for key in ("backbone", "frontend", "sr")}
+    options = {
+        (key, name): value
         for key in ("backbone_params", "frontend_params")
         for name, value in _lasting(settings.get(key)).items()
     }
-    named = {key: settings.get(key) for key in ("backbone", "frontend", "sr")}
-    return {name: value for name, value in named.items() if value is not None} | parts
+    return {name: value for name, value in named.items() if value is not None} | options
 
 
 def _lasting(options: Mapping[str, Any] | None) -> dict[str, Any]:

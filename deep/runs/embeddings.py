@@ -166,7 +166,7 @@ def _open(
     if seen is None:
         return network, described, {"clip_ids_sha256": None}
     before = network.pretrained_on_ or {}
-    known = sorted({*seen, *before.get("clip_ids", ())})
+    known = sorted({*seen, *(before.get("clip_ids") or ())})
     return network, described, {"clip_ids_sha256": hash_clip_ids(known), "clip_ids": known}
 
 

@@ -144,7 +144,7 @@ def _train(task: FoldTask) -> None:
         probabilities = pd.DataFrame(found[:, order], columns=rows.classes)
     probabilities.insert(0, "clip_id", np.array(rows.clip_ids, dtype=object)[held_out])
     probabilities.insert(1, "fold", rows.folds[held_out])
-    _keep(classifier, task, probabilities)
+    _keep(classifier, task, probabilities, np.array(rows.clip_ids, dtype=object)[learned])
 
 
 def _ask_teacher(
@@ -162,10 +162,12 @@ def _ask_teacher(
     return np.asarray(np.load(path, allow_pickle=False))
 
 
-def _keep(classifier: AudioBackboneClassifier, task: FoldTask, scores: pd.DataFrame) -> None:
+def _keep(
+    classifier: AudioBackboneClassifier, task: FoldTask, scores: pd.DataFrame, seen: np.ndarray
+) -> None:
     """Keep all that a run holds of a network; the probabilities, which say it is done, last."""
     folder = task.work / task.name
-    classifier.save_model(folder)
+    classifier.save_model(folder, clip_ids=[str(clip_id) for clip_id in seen])
     write_history(folder / HISTORY, classifier.history_)
     if (task.checkpoints / TENSORBOARD_NAME).is_dir():
         shutil.copytree(

@@ -9,6 +9,7 @@ in by a real run only).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -46,15 +47,13 @@ def read_recipe(path: str | PathLike[str], *, miniature: bool = False) -> dict[s
     return replace_settings(blocks["train"], blocks["miniature"] if miniature else {})
 
 
-def read_trials(path: str | PathLike[str], *, miniature: bool = False) -> dict[str, dict[str, Any]]:
+def read_trials(path: str | PathLike[str]) -> dict[str, dict[str, Any]]:
     """Read the settings of each trial of a recipe.
 
     Parameters
     ----------
     path : str or path-like
         The YAML file.
-    miniature : bool
-        Whether its block ``miniature`` replaces what it names.
 
     Returns
     -------
@@ -155,6 +154,12 @@ def _read_blocks(path: str | PathLike[str]) -> dict[str, dict[str, Any]]:
         problems += _check_names(name, block)
     if not isinstance(blocks[TRIALS], dict):
         problems.append("'trials' must be a mapping")
+    # Each is the name of a folder in the output.
+    problems += [
+        f"a trial's name must be a text of letters, digits, - and _, got {name!r}"
+        for name in trials
+        if not (isinstance(name, str) and re.fullmatch(r"[\w-]+", name))
+    ]
     if problems:
         raise ValueError(
             f"{path}: {'; '.join(problems)}. Blocks are {', '.join(known)}; settings are "

@@ -186,8 +186,14 @@ def _check_start(model: AudioBackboneClassifier, rows: RunRows) -> None:
     if model.pretrained is None or rows.folds[0] < 0:
         return
     before = PretrainedBackbone.load(model.pretrained).card["trained_on"]
-    known = sorted(set(before["clip_ids"]) & set(rows.clip_ids)) if before["labels"] else []
-    if known:
+    if not before["labels"]:
+        return
+    if before["clip_ids"] is None:
+        raise ValueError(
+            f"{model.pretrained} does not say whose labels it has learned, so no clip is known to "
+            "be held out from it: start from a network of a run, or train without folds"
+        )
+    if known := sorted(set(before["clip_ids"]) & set(rows.clip_ids)):
         raise ValueError(
             f"{model.pretrained} has learned the labels of {len(known)} of these clips, such as "
             f"{known[0]}, so no fold of theirs is held out from it: start from a backbone that was "

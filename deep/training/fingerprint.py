@@ -76,7 +76,7 @@ def hash_files(parameters: Mapping[str, Any]) -> str | None:
     str or None
         SHA-256 in hexadecimal of their paths, sizes and times of change; None if there are none.
     """
-    paths = [Path(text.removeprefix("hf:")) for text in _list_texts(parameters)]
+    paths = [Path(text).expanduser() for text in _list_texts(parameters)]
     found = {str(path) for path in paths if path.is_file()}
     for folder in filter(Path.is_dir, paths):
         found |= {str(path) for path in folder.rglob("*") if path.is_file()}
@@ -88,8 +88,14 @@ def hash_files(parameters: Mapping[str, Any]) -> str | None:
 def _list_texts(value: Any) -> list[str]:
     if isinstance(value, Mapping):
         return [text for each in value.values() for text in _list_texts(each)]
+    if isinstance(value, os.PathLike):
+        return [os.fspath(value)]
+    if not isinstance(value, str):
+        return []
+    if value.startswith("hf:"):
+        return [value.removeprefix("hf:")]
     # The name of a loss or a schedule is no path, though a file may be called so.
-    return [value] if isinstance(value, str) and (os.sep in value or "." in value) else []
+    return [value] if os.sep in value or "." in value else []
 
 
 def describe_training(

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 # A layer is named by all up to the first number, or by the backbone's own child: an item of a list
 # of blocks, however deep, is a layer; what has no list around it is one with its siblings inside.
 _LAYER = re.compile(r"(?P<numbered>.*?\.\d+)\.|(?P<child>backbone\.[^.]+|[^.]+)")
+# Heads of single labels, and backbones of single labels, stand side by side, none above another.
+_SIDE_BY_SIDE = re.compile(r"^(head)\.heads\.\d+|^(backbone)\.backbones\.\d+")
 
 
 def layer_of(parameter_name: str) -> str:
@@ -25,17 +27,18 @@ def layer_of(parameter_name: str) -> str:
     -------
     str
         The name up to the first number in it; without one, the backbone's child, or the part of
-        the network.
+        the network. Of heads or backbones of single labels, as if there were one.
 
     Examples
     --------
     >>> layer_of("backbone.blocks.2.0.weight"), layer_of("backbone.lstm.weight_ih_l0")
     ('backbone.blocks.2', 'backbone.lstm')
-    >>> layer_of("head.linear.bias")
-    'head'
+    >>> layer_of("head.linear.bias"), layer_of("head.heads.3.linear.bias")
+    ('head', 'head')
     """
-    found = _LAYER.match(parameter_name)
-    return found.group(0).rstrip(".") if found else parameter_name
+    name = _SIDE_BY_SIDE.sub(lambda found: found[1] or found[2], parameter_name)
+    found = _LAYER.match(name)
+    return found.group(0).rstrip(".") if found else name
 
 
 def parameter_groups(

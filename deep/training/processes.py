@@ -13,11 +13,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, distributed, nn
+
+# The first process decodes a corpus, asks a teacher and predicts while the others wait; one that
+# dies is noticed by the launcher.
+PATIENCE = timedelta(hours=12)
 
 T = TypeVar("T")
 S = TypeVar("S", list[Any], np.ndarray)
@@ -60,7 +65,8 @@ def joined_processes() -> Iterator[None]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    distributed.init_process_group(backend, timeout=PATIENCE)
     try:
         yield
     finally:

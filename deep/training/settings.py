@@ -117,7 +117,7 @@ class TrainingSettings:
                 "head_epochs",
                 f"fewer than epochs = {self.epochs}, warm_up_epochs = {self.warm_up_epochs} "
                 "included",
-                lambda v: rising == 0 or rising < self.epochs,
+                lambda v: 0 in (rising, self.epochs) or rising < self.epochs,
             ),
             ("layer_decay", "in (0, 1]", lambda v: 0 < v <= 1),
             ("weight_decay", "at least 0", lambda v: v >= 0),

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from deep.backbones.config import BackboneConfig
-from deep.backbones.hubs.fixed_weights import fix_weights
 from deep.backbones.hubs.layer_choice import LAST, LayerChoice
 from deep.backbones.hubs.waveform_convolutions import WaveformConvolutions
 from deep.backbones.hubs.waveform_transformer import (
@@ -21,6 +20,7 @@ from deep.backbones.hubs.waveform_transformer import (
     WaveformTransformer,
 )
 from deep.backbones.registry import register_family
+from deep.fixed_weights import fix_weights
 from deep.frontends.frontend import Frontend
 from deep.frontends.padding import valid_mask
 
@@ -216,32 +216,34 @@ class TorchaudioPipeline(WaveformTransformer):
         if not random_weights and architecture is None:
             _load_weights(network, model)
         convolutions = WaveformConvolutions(network.feature_extractor.conv_layers)
+        encoder: Any = None
+        if choice is not None:
+            encoder = network.encoder
+            layers = encoder.transformer
+            layers.layers = layers.layers[: choice.n_kept]
+            if not choice.is_last and not layers.layer_norm_first:
+                # It stands behind the last layer, and is no part of what that gives.
+                layers.layer_norm = nn.Identity()
+        if frozen:
+            for module in filter(None, (convolutions, encoder)):
+                fix_weights(module)
         super().__init__(
             frontend,
             convolutions=convolutions,
+            transformer=encoder,
             choice=choice,
             n_values=_size(found, part),
             pooling=pooling,
         )
         self.architecture, self.by_keys = found, found["kind"] == "WavLM"
-        if choice is not None:
-            self.encoder: Any = network.encoder
-            transformer = self.encoder.transformer
-            transformer.layers = transformer.layers[: choice.n_kept]
-            if not choice.is_last and not transformer.layer_norm_first:
-                # It stands behind the last layer, and is no part of what that gives.
-                transformer.layer_norm = nn.Identity()
-        if frozen:
-            for module in filter(None, (self.convolutions, getattr(self, "encoder", None))):
-                fix_weights(module)
 
     def encode(  # noqa: D102 - see WaveformTransformer
         self, steps: Tensor, n_steps: Tensor, lengths: Tensor
     ) -> Sequence[Tensor]:
-        transformer = self.encoder.transformer
+        transformer = self.transformer.transformer
         weighted = self.choice is not None and self.choice.weighted
         padded = ~valid_mask(n_steps, steps.shape[1], device=steps.device)
-        state = self.encoder.feature_projection(steps).masked_fill(padded[..., None], 0.0)
+        state = self.transformer.feature_projection(steps).masked_fill(padded[..., None], 0.0)
         state = state + transformer.pos_conv_embed(state)
         if transformer.layer_norm_first:
             state = transformer.layer_norm(state)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from deep.backbones.backbone import Backbone
 from deep.backbones.hubs.layer_choice import LayerChoice
@@ -34,6 +35,8 @@ class WaveformTransformer(Backbone):
         One that gives the waveform itself.
     convolutions : WaveformConvolutions
         What turns it into steps.
+    transformer : nn.Module or None
+        What looks at them; None for `part` convolutions.
     choice : LayerChoice or None
         What is taken of the hidden states; None takes what the convolutions say.
     n_values : int
@@ -52,6 +55,7 @@ class WaveformTransformer(Backbone):
         frontend: Frontend,
         *,
         convolutions: WaveformConvolutions,
+        transformer: nn.Module | None,
         choice: LayerChoice | None,
         n_values: int,
         pooling: str = MEAN,
@@ -64,7 +68,10 @@ class WaveformTransformer(Backbone):
                 "a waveform transformer must be given one channel and one band, got "
                 f"{frontend.n_channels} and {frontend.n_bands}: take the frontend 'waveform'"
             )
-        self.convolutions, self.choice = convolutions, choice
+        # In the order in which they are run, by which rates decay and stages begin.
+        self.convolutions = convolutions
+        self.transformer: Any = transformer
+        self.choice = choice
         self.pooling = None if pooling == MEAN else create_pooling(pooling, n_values)
         self.frame_embedding_size = n_values
         self.embedding_size = n_values if self.pooling is None else self.pooling.embedding_size

@@ -105,16 +105,16 @@ class ClapAudioTower(FilledImages):
             fill=fill,
             padding=FLOOR_DB,
         )
-        self.model: Any = _load_clap(config, weights)
+        self.transformer: Any = _load_clap(config, weights)
         self.embedding_size = _size(config)
 
     def embed_images(self, images: Tensor) -> Tensor:  # noqa: D102 - see ImageBackbone
         values = self.as_values(images)
         # Zero is what augmentation hides things with, as if it were the mean. Here, where frames
         # are in plain decibels, the model's own normalisation knows that.
-        means = self.model.audio_encoder.batch_norm.running_mean
+        means = self.transformer.audio_encoder.batch_norm.running_mean
         values = torch.where(values == 0, means.to(values), values)
-        return self.model(values[:, None]).pooler_output
+        return self.transformer(values[:, None]).pooler_output
 
 
 def _load_clap(config: Any, weights: str | None) -> nn.Module:

@@ -8,7 +8,6 @@ from typing import Any
 
 from deep.backbones.backbone import Backbone
 from deep.backbones.config import BackboneConfig
-from deep.backbones.hubs.fixed_weights import fix_weights
 from deep.backbones.hubs.hugging_face.adapters import add_adapters, is_adapter
 from deep.backbones.hubs.hugging_face.clap import MODEL_TYPE as CLAP
 from deep.backbones.hubs.hugging_face.clap import ClapAudioTower, describe_clap
@@ -28,6 +27,7 @@ from deep.backbones.hubs.hugging_face.waveform import (
     describe_waveform_transformer,
 )
 from deep.backbones.registry import register_family
+from deep.fixed_weights import fix_weights
 from deep.frontends.frontend import Frontend
 
 PREFIX = "hf"
@@ -227,11 +227,11 @@ def _keep_from_training(
 ) -> None:
     """Keep the model's weights as they are, but not what is learned of layers and of pooling."""
     if adapters is not None:
-        if not hasattr(backbone, "model"):
+        if backbone.transformer is None:
             raise ValueError("adapters must have a transformer, got part='convolutions'")
-        add_adapters(backbone.model, adapters, model_type=model_type)
+        add_adapters(backbone.transformer, adapters, model_type=model_type)
     if frozen or adapters is not None:
-        own = [getattr(backbone, name, None) for name in ("convolutions", "model", "norm")]
+        own = [getattr(backbone, name, None) for name in ("convolutions", "transformer", "norm")]
         for part in filter(None, own):
             fix_weights(part, but=is_adapter)
 

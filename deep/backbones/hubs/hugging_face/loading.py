@@ -7,6 +7,7 @@ weights that are pickled are refused.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from torch import nn
 INSTALL = "pip install 'timbrestack[transformers]'"
 
 # A model's configuration, its weights, and either of the names that feature extractors have.
+ADAPTER_NAME = "adapter_config.json"
 CONFIG_NAME, EXTRACTOR_NAMES = "config.json", ("preprocessor_config.json", "processor_config.json")
 WEIGHTS_NAME = "model.safetensors"
 PICKLED = "pytorch_model*.bin"
@@ -120,6 +122,7 @@ def read_architecture(model: str) -> Architecture:
     transformers = import_transformers()
     _check_folder(model)
     with _explained(model), quiet():
+        model = os.path.expanduser(model)
         given = {"trust_remote_code": False, "local_files_only": _is_local(model)}
         config = transformers.AutoConfig.from_pretrained(model, **given)
         extractor = transformers.AutoFeatureExtractor.from_pretrained(model, **given)
@@ -196,7 +199,7 @@ def load_model(kind: str, model: str, config: Any) -> tuple[nn.Module, list[str]
     _check_folder(model)
     with _explained(model), quiet():
         made, info = getattr(transformers, kind).from_pretrained(
-            model,
+            os.path.expanduser(model),
             config=config,
             use_safetensors=True,
             local_files_only=_is_local(model),
@@ -261,6 +264,11 @@ def _check_folder(model: str) -> None:
         problems.append(
             f"it has no {EXTRACTOR_NAMES[0]}, which tells the sampling rate and what is done to "
             "waveforms; it lies beside the weights where they come from"
+        )
+    if (folder / ADAPTER_NAME).is_file():
+        problems.append(
+            f"its {ADAPTER_NAME} names another model to be changed: merge the two with peft and "
+            "save_pretrained them as one"
         )
     if not any(folder.glob("*.safetensors")):
         problems.append(f"it has no {WEIGHTS_NAME}")

@@ -75,7 +75,7 @@ class SpectrogramTransformer(FilledImages):
     Attributes
     ----------
     known_classes : KnownClasses or None
-        The classifier that came with the weights.
+        The classifier that came with the weights; None unless ``layer`` is the last.
 
     Raises
     ------
@@ -105,12 +105,15 @@ class SpectrogramTransformer(FilledImages):
             fill=fill,
             padding=-mean / (2 * std),
         )
-        self.choice = LayerChoice(layer, config.num_hidden_layers)
-        model, self.known_classes = _load_ast(config, weights)
-        # After the layers it learns as fast as what is next to the head.
+        choice = LayerChoice(layer, config.num_hidden_layers)
+        model, known = _load_ast(config, weights)
+        # It stood on what the last layer gives.
+        self.known_classes = known if choice.is_last else None
+        # After the layers both learn as fast as what is next to the head.
         norm, model.layernorm = model.layernorm, nn.Identity()
-        model.layers = model.layers[: self.choice.n_kept]
-        self.model, self.norm = model, norm if self.choice.is_last else nn.Identity()
+        model.layers = model.layers[: choice.n_kept]
+        self.transformer, self.norm = model, norm if choice.is_last else nn.Identity()
+        self.choice = choice
         self.embedding_size = self.frame_embedding_size = config.hidden_size
         self.frames_per_step = config.time_stride
         self.patch_size = config.patch_size
@@ -139,7 +142,7 @@ class SpectrogramTransformer(FilledImages):
 
     def _tokens(self, images: Tensor) -> Tensor:
         weighted = self.choice.weighted
-        output = self.model(self.as_values(images), output_hidden_states=weighted)
+        output = self.transformer(self.as_values(images), output_hidden_states=weighted)
         states = output.hidden_states if weighted else [output.last_hidden_state]
         return self.norm(self.choice(states))
 

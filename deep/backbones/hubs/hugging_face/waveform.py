@@ -118,20 +118,19 @@ class HuggingFaceWaveforms(WaveformTransformer):
         choice = LayerChoice(layer, config.num_hidden_layers) if whole else None
         model: Any = _load(architecture, weights)
         convolutions = WaveformConvolutions(model.feature_extractor.conv_layers)
-        super().__init__(
-            frontend,
-            convolutions=convolutions,
-            choice=choice,
-            n_values=_size(architecture, part),
-            pooling=pooling,
-        )
         model.feature_extractor = nn.Identity()
         if hasattr(model, "masked_spec_embed"):
             # Stands for masked steps, of which there are none.
             del model.masked_spec_embed
+        super().__init__(
+            frontend,
+            convolutions=convolutions,
+            transformer=None if choice is None else _keep_layers(model, choice),
+            choice=choice,
+            n_values=_size(architecture, part),
+            pooling=pooling,
+        )
         self.masks = architecture.model_type not in WITHOUT_MASK
-        if choice is not None:
-            self.model = _keep_layers(model, choice)
 
     def encode(  # noqa: D102 - see WaveformTransformer
         self, steps: Tensor, n_steps: Tensor, lengths: Tensor
@@ -158,7 +157,7 @@ class HuggingFaceWaveforms(WaveformTransformer):
         """Give the hidden states that are wanted."""
         weighted = self.choice is not None and self.choice.weighted
         # Where its convolutions were there is nothing now; they have been run.
-        output = self.model(
+        output = self.transformer(
             steps.transpose(1, 2), attention_mask=mask, output_hidden_states=weighted
         )
         return output.hidden_states if weighted else [output.last_hidden_state]

@@ -25,7 +25,7 @@ class FixedBatchNorm(nn.Module):
 
     def __init__(self, norm: nn.modules.batchnorm._BatchNorm) -> None:
         super().__init__()
-        self.eps = norm.eps
+        self.eps, self.momentum, self.kind = norm.eps, norm.momentum, type(norm)
         for name, value in (*norm.named_parameters(), *norm.named_buffers()):
             self.register_buffer(name, value.detach())
 
@@ -69,3 +69,40 @@ def fix_weights(network: nn.Module, *, but: Callable[[str], bool] = lambda name:
                 continue
             delattr(module, name)
             module.register_buffer(name, parameter.detach())
+            _fixed_names(module).append(name)
+
+
+def free_weights(network: nn.Module) -> None:
+    """Undo `fix_weights`: what it fixed can be trained again, from the values that it has.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Changed in place; what was never fixed stays as it is.
+    """
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, FixedBatchNorm):
+                setattr(module, name, _thaw(child))
+        for name in _fixed_names(module):
+            value = getattr(module, name)
+            delattr(module, name)
+            module.register_parameter(name, nn.Parameter(value.clone()))
+        _fixed_names(module).clear()
+
+
+def _fixed_names(module: nn.Module) -> list[str]:
+    """Give the names of the parameters that were fixed, which the module itself keeps."""
+    names: list[str] = module.__dict__.setdefault("_fixed_names", [])
+    return names
+
+
+def _thaw(fixed: FixedBatchNorm) -> nn.Module:
+    norm = fixed.kind(
+        len(fixed.running_mean),
+        eps=fixed.eps,
+        momentum=fixed.momentum,
+        affine=fixed.weight is not None,
+    )
+    norm.load_state_dict(fixed.state_dict())
+    return norm.to(fixed.running_mean.device).train(fixed.training)
