@@ -126,7 +126,8 @@ def _draw_heat(
         return
     heat = lay_over(explained.heat, clip, shape=levels.shape)
     by_time = "" if clip.band_hz is not None else " over time"
-    _name(ax, f"Grad-CAM{by_time} for {plain(explained.label)}")
+    nothing = "" if np.nanmax(heat) > 0 else ": nothing speaks for it"
+    _name(ax, f"Grad-CAM{by_time} for {plain(explained.label)}{nothing}")
     extent = (0, seconds, -0.5, len(levels) - 0.5)
     ax.imshow(
         heat, origin="lower", aspect="auto", interpolation="bilinear", extent=extent,
