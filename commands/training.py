@@ -406,7 +406,7 @@ def augmentations(
     Example: python cli.py augmentations -o augmentations.html --clip some.wav
     """
     from deep.augmentation.gallery import make_gallery
-    from features.audio import load_audio
+    from features.audio import load_audio, read_info
     from reports.augmentation_page import AugmentationExample, create_augmentation_page
 
     check_file(output)
@@ -414,7 +414,8 @@ def augmentations(
     if clip is None:
         waveform = _pluck(sr, 220.0)
     else:
-        waveform, sr = load_audio(clip, sr=sr, end_s=GALLERY_SECONDS)
+        longer = read_info(clip).duration_s > GALLERY_SECONDS
+        waveform, sr = load_audio(clip, sr=sr, end_s=GALLERY_SECONDS if longer else None)
         note = f"The sound is {clip.name}, at most {GALLERY_SECONDS:g} s of it."
     entries = make_gallery(waveform, sr=sr, others=[_pluck(sr, 294.0)], seed=seed)
     page = create_augmentation_page(

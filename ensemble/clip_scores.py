@@ -77,8 +77,8 @@ def score_clips(
         if found.silent:
             first = chunk[found.silent[0]].path
             warnings.warn(
-                f"{len(found.silent)} clips are silent, such as {first}; what is said of them "
-                "means nothing",
+                f"silent clips: {len(found.silent)}, such as {first}; what is said of them means "
+                "nothing",
                 stacklevel=2,
             )
         scores = _score_columns(bundle, found, len(chunk))

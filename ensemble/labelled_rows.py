@@ -51,6 +51,11 @@ class LabelledRows:
         views: Sequence[View] = (),
         failed: Mapping[str, Collection[str]] | None = None,
     ) -> None:
+        if "feature_set" not in table.card:
+            raise ValueError(
+                "the first table must hold features, from extract; a table of "
+                f"{table.card.get('kind')} joins one as --add TABLE"
+            )
         manifest = table.rows()
         check_views(views, manifest)
         if not manifest.labels_given or not manifest.classes:

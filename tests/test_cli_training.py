@@ -123,8 +123,10 @@ def test_a_mistake_is_one_clear_line(corpus, tmp_path, capsys, options, message)
     assert not (tmp_path / "run").exists()
 
 
-def test_the_gallery_of_augmentations_is_a_page(tmp_path):
-    found = CliRunner().invoke(app, ["augmentations", "-o", str(tmp_path / "page.html")])
+def test_the_gallery_of_augmentations_is_a_page(corpus, tmp_path):
+    clip = corpus[0] / "low_1_0.wav"
+    command = ["augmentations", "-o", str(tmp_path / "page.html"), "--clip", str(clip)]
+    found = CliRunner().invoke(app, command)
     assert found.exit_code == 0, found.output
     page = (tmp_path / "page.html").read_text()
     assert "pitch_shift" in page

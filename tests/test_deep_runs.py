@@ -187,7 +187,7 @@ def test_unreadable_clips_are_listed_and_the_run_goes_on(tmp_path):
     table = write_tones(tmp_path)
     (tmp_path / table["path"][0]).write_bytes(b"RIFF and nothing more")
     manifest = make_manifest(table, root=tmp_path)
-    with pytest.warns(UserWarning, match="1 clips cannot be read"):
+    with pytest.warns(UserWarning, match="1 clip left out: cannot be read"):
         card = train_run(manifest, tmp_path / "run", parameters=QUICK | {"epochs": 1}, folds=2)
     assert card["n_failures"] == 1
     failures = pd.read_csv(tmp_path / "run" / "failures.csv")
@@ -359,11 +359,12 @@ def test_a_pupil_learns_from_a_teacher_of_the_same_folds_only(run, tones, tmp_pa
         ("train: {epochs: 3, optimiser: sgd}", "train has no setting 'optimiser'"),
         ("train: {}\nsetings: {}", "unknown block 'setings'"),
         ("epochs: 3", "must have a block 'train'"),
+        ("members: {svm: {C: 1.0}}", "'members' is for fit-ensemble --settings"),
         ("train: {epochs: [", "must be YAML"),
         ("train: {device: cuda}", "train has no setting 'device'"),
         ("train: !!python/object/apply:os.system ['true']", "must be YAML"),
     ],
-    ids=["setting", "block", "no-train", "no-yaml", "machine", "code"],
+    ids=["setting", "block", "no-train", "members", "no-yaml", "machine", "code"],
 )
 def test_a_recipe_that_is_none_is_refused_with_the_reason(tmp_path, text, message):
     (tmp_path / "r.yaml").write_text(text)

@@ -146,6 +146,8 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path, uninterrupted):
     assert_equal_training(uninterrupted, model)
 
 
+# The same way through the checkpoints as a kill, in ten seconds more.
+@pytest.mark.slow
 def test_a_training_that_is_told_to_end_goes_on_to_the_same_weights(tmp_path, uninterrupted):
     # Wherever the signal finds it: in a step, in validation or while it writes.
     child = start_child(tmp_path, NEVER, 0)

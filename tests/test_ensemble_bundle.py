@@ -505,7 +505,7 @@ def test_paths_are_predicted_like_clips_and_silence_is_warned_of(single, tmp_pat
     clip = table.rows().audio_clips()[0]
     silent = tmp_path / "silent.wav"
     soundfile.write(silent, np.zeros(SR // 4), SR)
-    with pytest.warns(UserWarning, match=r"1 clips are silent, such as .*silent\.wav"):
+    with pytest.warns(UserWarning, match=r"silent clips: 1, such as .*silent\.wav"):
         predictions = list(predict_clips(load_bundle(folder), [clip, clip.path, silent]))
     assert predictions[0] == predictions[1]
 

@@ -19,7 +19,7 @@ from features.feature_set import FeatureSet, Part
 from features.manifest import make_manifest
 from features.named_sets import get_feature_set
 from features.spectral import spectral_moments
-from features.table import FeatureTable, hash_clip_ids, write_table
+from features.table import FeatureTable, hash_clip_ids, read_table, write_table
 from features.temporal import rms
 
 FEATURES = get_feature_set("compact-v1")
@@ -195,6 +195,11 @@ def test_names_that_mean_other_sounds_are_refused(tmp_path):
     message = r"end_s is another for 2 clips, .*; E: the sound is another for 1 clips, 47"
     with pytest.raises(ValueError, match=message):
         fit_bundle(main_table(tmp_path, clips=ours), members=[linear()], add=[path], folds=3)
+
+
+def test_a_first_table_of_embeddings_is_refused_with_what_to_do(tmp_path):
+    with pytest.raises(ValueError, match=r"must hold features, .*embeddings joins one as --add"):
+        fit_bundle(read_table(embeddings(tmp_path)), members=[linear()], folds=3)
 
 
 def test_two_tables_of_one_name_are_refused(tmp_path):

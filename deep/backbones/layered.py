@@ -34,7 +34,7 @@ _MAP_AXES = 3
     )
 )
 class LayeredBackbone(Backbone):
-    """The layers that a text file lists; see `deep.backbones.layers_file`.
+    """The layers that a text file lists: one of ours, or `layers=FILE`.
 
     The file's last layer, which gives the classes, is the head's: what it is given is the
     embedding. A clip's embedding does not depend on padding.

@@ -40,6 +40,17 @@ included; `steps` says whether heads can look at each step of time.
 
 """
 
+_FAMILIES = """
+Families, whose models are made elsewhere, such as `hf:MIT/ast-finetuned-audioset-10-10-0.4593`,
+`timm:efficientnetv2_s` and `torchaudio:WAV2VEC2_BASE`. Those of `hf:` and `torchaudio:` come with
+their weights unless `random_weights=true`, those of `timm:` without unless `pretrained=true`.
+Weights are fetched once. Where there is no connection, the error says which files to put where;
+with `HF_HUB_OFFLINE=1` in the environment, `hf:` and `timm:` do not try to connect first.
+`hf:wav2vec2` or another kind of transformers' models makes a network that nothing has trained,
+with `random_weights=true` and, where it is to be smaller, `config={hidden_size: 96}`.
+
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class BackboneFacts:
@@ -95,9 +106,7 @@ def render_backbones_page() -> str:
         "| backbone | what it is | frontend | rate | embedding | parameters | steps |\n"
         "|---|---|---|---|---|---|---|\n",
         *(_row(facts) for facts in describe_backbones()),
-        "\nFamilies, whose models are made elsewhere and come with weights, such as\n"
-        "`hf:MIT/ast-finetuned-audioset-10-10-0.4593`, `timm:efficientnetv2_s` and\n"
-        "`torchaudio:WAV2VEC2_BASE`:\n\n",
+        _FAMILIES,
         *(f"- `{name}:MODEL`: {_summary(find_factory(f'{name}:x'))}\n" for name in list_families()),
         "\n## Options\n",
         *(_section(name) for name in list_backbones()),

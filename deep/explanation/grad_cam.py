@@ -127,7 +127,8 @@ def find_layer(backbone: Backbone, layer: str | None) -> tuple[str, nn.Module]:
     hint = f"; of its convolutions the last are {', '.join(there[-MAX_LAYERS_NAMED:])}"
     if name is None:
         raise ValueError(
-            f"{what} names no layer of maps for Grad-CAM: name one{hint if there else ''}"
+            f"{what} has no layer of maps of its own choice for Grad-CAM"
+            + (f": choose one by layer{hint}" if there else ", and no convolutions over two axes")
         )
     raise ValueError(
         f"layer must be a module of {what}, got {name!r}"

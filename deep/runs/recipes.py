@@ -128,7 +128,9 @@ def parse_settings(texts: Sequence[str]) -> dict[str, Any]:
         found = replace_settings(found, {name: {option: read} if dot else read})
     problems += _check_names("--set", found)
     if problems:
-        raise ValueError("; ".join(problems))
+        raise ValueError(
+            f"{'; '.join(problems)}. Settings are {', '.join(sorted(_list_settings()))}"
+        )
     return found
 
 
@@ -143,7 +145,10 @@ def _read_blocks(path: str | PathLike[str]) -> dict[str, dict[str, Any]]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} must be YAML: {error}") from error
     if not isinstance(found, dict) or not isinstance(found.get("train"), dict):
-        raise ValueError(f"{path} must have a block 'train' with settings")
+        raise ValueError(
+            f"{path} must have a block 'train' with settings of a network; one with a block "
+            "'members' is for fit-ensemble --settings"
+        )
     known = (*OF_SETTINGS, TRIALS, *FOR_PEOPLE)
     problems = [f"unknown block {key!r}" for key in found if key not in known]
     blocks = {name: found.get(name) or {} for name in (*OF_SETTINGS, TRIALS)}

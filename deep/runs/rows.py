@@ -152,7 +152,8 @@ def take_rows(
     if task == "single-label":
         _check_learnable(truth, numbers, np.asarray(chosen.clips["split"] == "validation"), classes)
     if len(failures):
-        warnings.warn(f"{len(failures)} clips cannot be read and take no part", stacklevel=3)
+        clips = "1 clip" if len(failures) == 1 else f"{len(failures)} clips"
+        warnings.warn(f"{clips} left out: cannot be read", stacklevel=3)
     return RunRows(chosen, classes, task, truth, numbers, failures)
 
 
