@@ -177,7 +177,8 @@ def _choose_trials(
     trials: dict[str, dict[str, Any]], wanted: str | None
 ) -> dict[str, dict[str, Any]]:
     if wanted is not None and wanted not in trials:
-        raise ValueError(f"--trial must be one of {sorted(trials) or 'none'}, got {wanted!r}")
+        there = f"one of {sorted(trials)}" if trials else "left out, as the recipe has no trials"
+        raise ValueError(f"--trial must be {there}, got {wanted!r}")
     return trials
 
 

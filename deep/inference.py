@@ -57,10 +57,25 @@ def resolve_device(device: str) -> torch.device:
     -------
     torch.device
         The device.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device here.
     """
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(device)
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device must be auto, cpu, cuda, cuda:1 or alike, got {device!r}"
+        ) from error
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {device!r} must be here: torch finds {torch.cuda.device_count()} GPUs"
+        )
+    return found
 
 
 def forward_clips(

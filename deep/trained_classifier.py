@@ -106,17 +106,23 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator):
                 raise ValueError(f"loss {COSINE_LOSS!r} must have head 'cosine', got {head!r}")
             scale = (self.loss_params or {}).get("scale", COSINE_SCALE)
             head, head_params = "cosine", {"scale": scale, **head_params}
-        return create_backbone(
-            self.backbone,
-            n_classes=n_classes,
-            sr=self.sr,
-            frontend=self.frontend,
-            frontend_params=self.frontend_params,
-            head=head,
-            head_params=head_params,
-            architecture=architecture,
-            **(self.backbone_params or {}),
-        )
+        try:
+            return create_backbone(
+                self.backbone,
+                n_classes=n_classes,
+                sr=self.sr,
+                frontend=self.frontend,
+                frontend_params=self.frontend_params,
+                head=head,
+                head_params=head_params,
+                architecture=architecture,
+                **(self.backbone_params or {}),
+            )
+        except TypeError as error:
+            raise ValueError(
+                f"options of backbone, frontend and head must be of the kinds that they ask for, "
+                f"got {self.backbone_params}, {self.frontend_params} and {head_params}: {error}"
+            ) from error
 
     def find_sr(self) -> int:
         """Tell at which rate the network works, or will.

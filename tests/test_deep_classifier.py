@@ -333,6 +333,8 @@ def test_balanced_class_weights_train(sounds, multi_label):
         ({"validation_fraction": 1.0}, r"validation_fraction must be in \[0, 1\), got 1.0"),
         ({"class_weight": "even"}, "class_weight must be None or 'balanced', got 'even'"),
         ({"backbone": "nope"}, "backbone must be one of"),
+        ({"device": "nope"}, "device must be auto, cpu, .* got 'nope'"),
+        ({"frontend_params": {"n_mels": "many"}}, "must be of the kinds that they ask for, got"),
         ({"minutes": -1}, "minutes must be None or at least 0, got -1"),
         ({"tensorboard": True}, "tensorboard must be False where there is no work_dir"),
         ({"loss": "nope"}, "loss must be one of"),

@@ -156,6 +156,8 @@ def plot_trial_curves(
         A line a trial, the mean over its trainings that reached the epoch. The validation score
         where there is one, else the validation loss, else that of training.
     """
+    from matplotlib.ticker import MaxNLocator
+
     runs = [run for trainings in trials.values() for run in trainings]
     known = {key for run in runs for entry in run for key in entry}
     order = ("validation_score", "validation_loss", "train_loss")
@@ -174,7 +176,7 @@ def plot_trial_curves(
                 linewidth=1.6, marker="o" if len(epochs) == 1 else None,
                 label=plain(name, limit=40))  # fmt: skip
     ax.set(xlabel="Epoch", ylabel=kind.replace("_", " ").capitalize())
-    ax.locator_params(axis="x", integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize=9,
               labelcolor=INK)  # fmt: skip
     tidy(ax, grid="y")
